@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All maps. Sizes given here are placeholders where the agent's configuration
+ * decides; the agent sets them before load and pins each map as
+ * <name>_v<LAYOUT_VERSION>.
+ *
+ * Arrays that the agent writes while packets fly are mappable: a single
+ * aligned store publishes, where an update by system call may tear.
+ * Being mappable also aligns their values to cache lines.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "types.h"
+
+#define MAPPED_ARRAY(name, value_type, entries)				\
+	struct {							\
+		__uint(type, BPF_MAP_TYPE_ARRAY);			\
+		__uint(max_entries, entries);				\
+		__uint(map_flags, BPF_F_MMAPABLE);			\
+		__type(key, __u32);					\
+		__type(value, value_type);				\
+	} name SEC(".maps")
+
+#define PER_CPU_ARRAY(name, value_type, entries)			\
+	struct {							\
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);		\
+		__uint(max_entries, entries);				\
+		__type(key, __u32);					\
+		__type(value, value_type);				\
+	} name SEC(".maps")
+
+#define HASH(name, key_type, value_type, entries)			\
+	struct {							\
+		__uint(type, BPF_MAP_TYPE_HASH);			\
+		__uint(max_entries, entries);				\
+		__type(key, key_type);					\
+		__type(value, value_type);				\
+	} name SEC(".maps")
+
+/* Configuration, written by the agent. */
+MAPPED_ARRAY(frontends, struct frontend_bucket, 16384);
+HASH(frontend_overflow, struct frontend_key, __u32, 1024);
+MAPPED_ARRAY(services, struct service, 16384);
+MAPPED_ARRAY(maglev_slots, struct slot_line, 32768);
+MAPPED_ARRAY(backends, struct backend, 65536);
+HASH(egress_devices, __u32, struct egress_device, 256);
+
+/* Written by both: the agent names whom to resolve, programs fill in how. */
+MAPPED_ARRAY(next_hops, struct next_hop, 8192);
+
+/* Flows, written by the programs. */
+HASH(flows4, struct flow_key4, struct flow_forward, 65536);
+MAPPED_ARRAY(flow_records, struct flow_record, 65536);
+HASH(snat_shared, struct shared_key, __u32, 65536);
+MAPPED_ARRAY(snat_cursors, struct snat_cursor, 1024);
+
+/* Counters. */
+PER_CPU_ARRAY(service_counters, struct traffic_counters, 16384);
+PER_CPU_ARRAY(backend_counters, struct traffic_counters, 65536);
+PER_CPU_ARRAY(drop_counters, struct packet_counter, 32);
+PER_CPU_ARRAY(event_counters, struct packet_counter, 32);
+
+/* Packets dropped, by service * DROPS_PER_SERVICE + enum drop_reason. */
+#define DROPS_PER_SERVICE 32
+PER_CPU_ARRAY(service_drops, __u64, 16384 * DROPS_PER_SERVICE);
+
+PER_CPU_ARRAY(reject_budgets, struct reject_budget, 1);

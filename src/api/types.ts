@@ -1,0 +1,127 @@
+/**
+ * What the agent's HTTP API answers, and what lbctl prints. lbctl builds the
+ * same shapes from the pinned maps when there is no agent.
+ *
+ * GET  /v1/status /v1/services /v1/backends /v1/connections /v1/stats /v1/maglev?service=NS/NAME[:PORT]
+ * POST /v1/drain /v1/undrain /v1/reload
+ * GET  /metrics /healthz
+ */
+import type { Problem } from '../services/desired-state.ts';
+
+export interface TrafficView {
+  packetsIn: number;
+  bytesIn: number;
+  packetsOut: number;
+  bytesOut: number;
+  /** Flows begun. */
+  flows: number;
+}
+
+export interface BackendView {
+  /** Index in the pinned maps. */
+  index: number;
+  address: string;
+  port: number;
+  state: 'active' | 'draining';
+  reason?: string;
+  weight: number;
+  /** Slots in the live table, and their share of all slots, 0..1. */
+  slots: number;
+  share: number;
+  target?: string;
+  node?: string;
+  nextHop: 'valid' | 'unresolved' | 'blackhole' | 'none';
+  /** Flows that are alive now. */
+  activeFlows: number;
+  traffic: TrafficView;
+}
+
+export interface ServiceView {
+  id: number;
+  vip: string;
+  port: number;
+  protocol: 'TCP' | 'UDP';
+  /** `10.1.0.2:53/UDP` */
+  frontend: string;
+  type: 'ExternalIPs' | 'LoadBalancer' | 'unknown';
+  namespace: string;
+  name: string;
+  portName?: string;
+  mode: 'snat';
+  tableSize: number;
+  backends: BackendView[];
+  activeFlows: number;
+  traffic: TrafficView;
+  /** Packets dropped for this service, by reason. */
+  drops: Record<string, number>;
+}
+
+export interface ConnectionView {
+  protocol: 'TCP' | 'UDP';
+  client: string;
+  frontend: string;
+  snat: string;
+  backend: string;
+  state: string;
+  /** Seconds since a packet was seen, to within a second. */
+  idleSeconds: number;
+  /** Seconds until it is given up if nothing comes. */
+  expiresInSeconds: number;
+  service: string;
+}
+
+export interface StatsView {
+  /** By drop reason, with what the operator can do in `docs`. */
+  drops: Array<{ reason: string; packets: number; bytes: number; help: string }>;
+  events: Array<{ event: string; packets: number; bytes: number; help: string }>;
+  services: Array<{ frontend: string; name: string; traffic: TrafficView; drops: Record<string, number> }>;
+}
+
+export interface MaglevView {
+  frontend: string;
+  name: string;
+  tableSize: number;
+  /** First 16 hexadecimal digits of the SHA-256 of the slots as identities; equal on nodes that agree. */
+  fingerprint: string;
+  backends: Array<{
+    address: string;
+    port: number;
+    weight: number;
+    slots: number;
+    share: number;
+    wanted: number;
+  }>;
+}
+
+export interface DeviceView {
+  name: string;
+  mode: 'xdp' | 'xdp-generic' | 'tc';
+  attached: boolean;
+  programId: number | null;
+}
+
+export interface StatusView {
+  node: string;
+  version: string;
+  agent: 'running' | 'not running';
+  pid?: number;
+  startedAt?: string;
+  /** `ok`, or the most serious thing that is wrong. */
+  health: string;
+  hashSeedFingerprint: string;
+  layoutVersion: number;
+  devices: DeviceView[];
+  vip: {
+    device: string;
+    up: boolean;
+    addresses: string[];
+    announce: 'yes' | 'drained' | 'unhealthy' | 'unknown';
+  };
+  source: { kind: 'manifests'; location: string; synced: boolean; lastChangeAt?: string; objects: number };
+  services: number;
+  backends: number;
+  activeFlows: number;
+  snat: { addresses: string[]; ports: string; records: number; used: number };
+  memory: { mapsBytes: number };
+  problems: Problem[];
+}

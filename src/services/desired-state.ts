@@ -1,0 +1,58 @@
+/** What the dataplane should do: the one shape that every source ends in. */
+
+export type Protocol = 'TCP' | 'UDP';
+
+/** VIP in its canonical spelling, port 1..65535. */
+export interface Frontend {
+  readonly vip: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+/** `draining` keeps the flows it has and gets no new ones. */
+export type BackendState = 'active' | 'draining';
+
+export interface DesiredBackend {
+  readonly address: string;
+  readonly port: number;
+  /** Share of new flows in relation to the others, 0..100; 0 when draining. */
+  readonly weight: number;
+  readonly state: BackendState;
+  /** Why it is draining, or why a terminating backend is still active. */
+  readonly reason?: 'weight 0' | 'not ready' | 'terminating' | 'serving while terminating';
+  /** namespace/name of the pod, when the slice says so. */
+  readonly target?: string;
+  readonly node?: string;
+}
+
+export interface DesiredService {
+  readonly frontend: Frontend;
+  readonly namespace: string;
+  readonly name: string;
+  readonly portName?: string;
+  readonly type: 'ExternalIPs' | 'LoadBalancer';
+  /** Slots of the Maglev table: one of TABLE_SIZES. */
+  readonly tableSize: number;
+  /** Sorted by address (as number), then port; no duplicates. */
+  readonly backends: readonly DesiredBackend[];
+}
+
+/** Something a user wrote that cannot be done, or only in part. The rest is applied. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  /** Stable, for machines: `duplicate-frontend`, `yaml-syntax`, `address-outside-ranges`, ... */
+  readonly code: string;
+  /** What is wrong, with the value, and what to do. */
+  readonly message: string;
+  readonly object?: { readonly kind: string; readonly namespace: string; readonly name: string };
+  readonly file?: string;
+  readonly line?: number;
+}
+
+export interface DesiredState {
+  /** Sorted by VIP, port, protocol; frontends are unique. */
+  readonly services: readonly DesiredService[];
+  readonly problems: readonly Problem[];
+}
+
+export const TABLE_SIZES = [251, 1021, 4099, 16381, 65537, 131071] as const;
