@@ -1,0 +1,73 @@
+/** The configuration of lb-agent after it was read: durations in milliseconds, addresses as numbers. */
+import type { AttachMode } from '../kernel/kernel.ts';
+import type { Prefix4 } from '../net/ipv4.ts';
+
+/** SNAT addresses that follow each other. */
+export interface SnatRange {
+  /** The first address as a number: 10.2.0.16 is 0x0a020010. */
+  readonly first: number;
+  readonly count: number;
+  /** The node's own address: packets to it that belong to no flow are the kernel's. */
+  readonly own: boolean;
+}
+
+/** Milliseconds without a packet after which a flow is given up, by its state. */
+export interface Timeouts {
+  readonly tcpSyn: number;
+  readonly tcpEstablished: number;
+  readonly tcpHalfClosed: number;
+  /** How long a port is kept from the same backend after the close. */
+  readonly tcpClosed: number;
+  readonly udp: number;
+  readonly udpReplied: number;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+export interface Config {
+  readonly node: string;
+  readonly runtimeDirectory: string;
+  readonly bpfDirectory: string;
+  readonly api: { readonly socket: string };
+  readonly metrics: { readonly listen?: { readonly host: string; readonly port: number } };
+  readonly source: {
+    readonly manifests: string;
+    /** Milliseconds until a directory that lost all its objects is believed. */
+    readonly secondLook: number;
+  };
+  readonly vips: {
+    /** Sorted by address, without overlap. */
+    readonly ranges: readonly Prefix4[];
+    readonly device: { readonly name: string; readonly kind: 'dummy' | 'ifb' | 'existing' };
+    readonly echo: boolean;
+  };
+  readonly devices: ReadonlyArray<{ readonly name: string; readonly attach: AttachMode }>;
+  readonly snat: {
+    /** Sorted by address, neighbours joined; 1..4 ranges, 1..256 addresses together. */
+    readonly ranges: readonly SnatRange[];
+    /** Both ends included. */
+    readonly ports: { readonly min: number; readonly max: number };
+    /** Records beyond one a port and address, for ports that several backends' flows share. */
+    readonly sharedFlows: number;
+  };
+  readonly hash: { readonly seedFile?: string; readonly nodes: number };
+  readonly maglev: { readonly slots: number };
+  readonly timeouts: Timeouts;
+  readonly reject: {
+    readonly unknownPort: boolean;
+    readonly noBackend: boolean;
+    readonly noFlow: boolean;
+    /** Answers a second and CPU. */
+    readonly perSecond: number;
+  };
+  readonly limits: {
+    /** Frontends: one port and protocol of one VIP counts one. */
+    readonly services: number;
+    readonly backends: number;
+    /** Maglev slots of all live tables and those being built; a multiple of 32. */
+    readonly slots: number;
+    /** A power of two. */
+    readonly nextHops: number;
+  };
+  readonly log: { readonly level: LogLevel };
+}

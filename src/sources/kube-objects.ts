@@ -1,0 +1,80 @@
+/**
+ * The Kubernetes objects we read, with only the fields we use. Plain data: nothing here keeps the
+ * document it came from alive, and it can be sent to another thread.
+ */
+
+/** Where an object was written. */
+export interface Origin {
+  readonly file: string;
+  /** The line where the object begins, from 1. */
+  readonly line: number;
+  /** Lines of fields that may be complained about, by path: `spec.externalIPs.0`. */
+  readonly lines: Readonly<Record<string, number>>;
+}
+
+interface KubeObject {
+  readonly namespace: string;
+  readonly name: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Not there when it comes from an API server. */
+  readonly origin?: Origin;
+}
+
+export interface ServicePort {
+  /** '' when the port has no name, which only a Service's single port may do. */
+  readonly name: string;
+  readonly port: number;
+  /** `TCP`, `UDP`, or something we do not do. */
+  readonly protocol: string;
+}
+
+export interface LoadBalancerIngress {
+  readonly ip?: string;
+  /** `VIP` (default) or `Proxy`. */
+  readonly ipMode?: string;
+}
+
+export interface Service extends KubeObject {
+  readonly kind: 'Service';
+  readonly type: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt?: number;
+  readonly clusterIP?: string;
+  readonly externalIPs: readonly string[];
+  readonly ingress: readonly LoadBalancerIngress[];
+  readonly ports: readonly ServicePort[];
+  readonly publishNotReadyAddresses: boolean;
+  readonly sessionAffinity: string;
+  readonly externalTrafficPolicy: string;
+  readonly loadBalancerClass?: string;
+  readonly loadBalancerSourceRanges: readonly string[];
+}
+
+/** Conditions as the API means them when they are not said: ready, serving as ready, not terminating. */
+export interface Endpoint {
+  readonly addresses: readonly string[];
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  /** namespace/name of the pod. */
+  readonly target?: string;
+  readonly node?: string;
+}
+
+export interface EndpointPort {
+  readonly name: string;
+  /** Not said means "all ports", which we cannot use. */
+  readonly port?: number;
+  readonly protocol: string;
+}
+
+export interface EndpointSlice extends KubeObject {
+  readonly kind: 'EndpointSlice';
+  /** The Service it belongs to, by the label kubernetes.io/service-name. */
+  readonly service?: string;
+  readonly addressType: string;
+  readonly ports: readonly EndpointPort[];
+  readonly endpoints: readonly Endpoint[];
+}
+
+export type KubernetesObject = Service | EndpointSlice;
