@@ -1,0 +1,72 @@
+/** What it takes to bring a changed configuration into effect. */
+import type { Config } from './config.ts';
+
+/**
+ * - `reload`: the running agent applies it, programs and maps stay.
+ * - `swap`: it is in the programs' rodata; they are loaded anew and swapped under their links.
+ * - `restart`: the agent must be started again; packets go on meanwhile.
+ * - `cleanup`: pinned maps or devices get another shape; `lb-agent cleanup` by the old configuration, then start.
+ */
+export type ChangeEffect = 'reload' | 'swap' | 'restart' | 'cleanup';
+
+export interface ConfigChange {
+  readonly key: string;
+  readonly how: ChangeEffect;
+}
+
+interface ChangeRule extends ConfigChange {
+  readonly value: (config: Config) => unknown;
+}
+
+const rule = (key: string, how: ChangeEffect, value: (config: Config) => unknown): ChangeRule => ({
+  key,
+  how,
+  value,
+});
+
+/** One rule a key; docs/configuration.md shows the same. */
+export const CHANGE_RULES: readonly ChangeRule[] = [
+  rule('node', 'restart', (config) => config.node),
+  rule('runtimeDirectory', 'cleanup', (config) => config.runtimeDirectory),
+  rule('bpfDirectory', 'cleanup', (config) => config.bpfDirectory),
+  rule('api.socket', 'restart', (config) => config.api.socket),
+  rule('metrics.listen', 'restart', (config) => config.metrics.listen),
+  rule('source.manifests', 'restart', (config) => config.source.manifests),
+  rule('source.secondLook', 'restart', (config) => config.source.secondLook),
+  rule('vips.ranges', 'swap', (config) => config.vips.ranges),
+  rule('vips.device.name', 'cleanup', (config) => config.vips.device.name),
+  rule('vips.device.kind', 'cleanup', (config) => config.vips.device.kind),
+  rule('vips.echo', 'swap', (config) => config.vips.echo),
+  rule('devices[].name', 'restart', (config) => config.devices.map(({ name }) => name)),
+  rule('devices[].attach', 'restart', (config) => config.devices.map(({ attach }) => attach)),
+  // Records are numbered by address, so other addresses would get the records of the old ones' flows.
+  rule('snat.addresses', 'cleanup', (config) => config.snat.ranges.filter(({ own }) => !own)),
+  rule('snat.own', 'cleanup', (config) => config.snat.ranges.filter(({ own }) => own)),
+  rule('snat.ports', 'swap', (config) => config.snat.ports),
+  rule('snat.sharedFlows', 'cleanup', (config) => config.snat.sharedFlows),
+  rule('hash.seedFile', 'swap', (config) => config.hash.seedFile),
+  rule('hash.nodes', 'reload', (config) => config.hash.nodes),
+  rule('maglev.slots', 'reload', (config) => config.maglev.slots),
+  rule('timeouts.tcpSyn', 'swap', (config) => config.timeouts.tcpSyn),
+  rule('timeouts.tcpEstablished', 'swap', (config) => config.timeouts.tcpEstablished),
+  rule('timeouts.tcpHalfClosed', 'swap', (config) => config.timeouts.tcpHalfClosed),
+  rule('timeouts.tcpClosed', 'swap', (config) => config.timeouts.tcpClosed),
+  rule('timeouts.udp', 'swap', (config) => config.timeouts.udp),
+  rule('timeouts.udpReplied', 'swap', (config) => config.timeouts.udpReplied),
+  rule('reject.unknownPort', 'swap', (config) => config.reject.unknownPort),
+  rule('reject.noBackend', 'swap', (config) => config.reject.noBackend),
+  rule('reject.noFlow', 'swap', (config) => config.reject.noFlow),
+  rule('reject.perSecond', 'swap', (config) => config.reject.perSecond),
+  rule('limits.services', 'cleanup', (config) => config.limits.services),
+  rule('limits.backends', 'cleanup', (config) => config.limits.backends),
+  rule('limits.slots', 'cleanup', (config) => config.limits.slots),
+  rule('limits.nextHops', 'cleanup', (config) => config.limits.nextHops),
+  rule('log.level', 'reload', (config) => config.log.level),
+];
+
+/** The keys whose values differ in effect (not in spelling), in the order of the schema. */
+export function compareConfigs(old: Config, next: Config): ConfigChange[] {
+  return CHANGE_RULES.filter(({ value }) => JSON.stringify(value(old)) !== JSON.stringify(value(next))).map(
+    ({ key, how }) => ({ key, how }),
+  );
+}

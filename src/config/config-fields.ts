@@ -1,0 +1,176 @@
+/**
+ * The kinds of values that configuration keys take. Each says in its metadata what is allowed
+ * (`allowed`, the end of "must be ..."), which error messages and docs/configuration.md share.
+ */
+import { z } from 'zod';
+import {
+  formatIpv4,
+  formatPrefix4,
+  isUnicast,
+  networkOf,
+  type Prefix4,
+  parseCidr4,
+  parseIpv4,
+} from '../net/ipv4.ts';
+import { DURATION_FORM, formatDuration, parseDuration } from './duration.ts';
+
+/** What the metadata of a field holds. */
+export interface FieldMeta {
+  readonly allowed: string;
+  /** For the manual, when the default is computed. */
+  readonly defaultText?: string;
+}
+
+function described<T extends z.ZodType>(schema: T, allowed: string, defaultText?: string): T {
+  return schema.meta({ allowed, ...(defaultText === undefined ? {} : { defaultText }) } satisfies FieldMeta);
+}
+
+export function integer(min: number, max: number): z.ZodInt {
+  return described(z.int().min(min).max(max), `a whole number, ${min} to ${max}`);
+}
+
+/** Rounded up to a multiple of `step`. */
+export function integerRoundedUp(min: number, max: number, step: number) {
+  const schema = z.int().min(min).max(max);
+  return described(
+    schema.transform((value) => Math.ceil(value / step) * step),
+    `a whole number, ${min} to ${max}, rounded up to a multiple of ${step}`,
+  );
+}
+
+export function powerOfTwoRoundedUp(min: number, max: number) {
+  const schema = z.int().min(min).max(max);
+  return described(
+    schema.transform((value) => 2 ** Math.ceil(Math.log2(value))),
+    `a whole number, ${min} to ${max}, rounded up to a power of two`,
+  );
+}
+
+export function oneNumberOf(values: readonly number[]) {
+  const schema = z.int().refine((value) => values.includes(value));
+  return described(schema, `one of ${values.join(', ')}`);
+}
+
+export function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return described(z.enum(values), `one of ${values.join(', ')}`);
+}
+
+export function flag() {
+  return described(z.boolean(), 'true or false');
+}
+
+export function absolutePath(defaultText?: string) {
+  const schema = z.string().regex(/^\/[^\0]*$/);
+  return described(schema, 'an absolute path', defaultText);
+}
+
+/** The kernel's limit for sun_path is 108 bytes with the zero at the end. */
+export function socketPath(defaultText: string) {
+  const schema = absolutePath().refine((path) => Buffer.byteLength(path) <= 107);
+  return described(schema, 'an absolute path of at most 107 bytes', defaultText);
+}
+
+export function nodeName(defaultText: string) {
+  const schema = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/);
+  return described(schema, 'a host name', defaultText);
+}
+
+/** What the kernel's dev_valid_name() takes. */
+export function deviceName() {
+  const schema = z.string().refine((name) => /^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..');
+  return described(schema, 'a name of 1 to 15 characters without space, / or :');
+}
+
+/** Milliseconds. */
+export function duration(min: number, max: number) {
+  const allowed = `a duration, ${formatDuration(min)} to ${formatDuration(max)}: ${DURATION_FORM}`;
+  const schema = z.string().transform((text, context) => {
+    const value = parseDuration(text);
+    if (value !== undefined && value >= min && value <= max) return value;
+    context.addIssue({ code: 'custom', message: '' });
+    return z.NEVER;
+  });
+  return described(schema, allowed);
+}
+
+/** An IPv4 prefix that hosts can have, written by its network address. */
+export function vipRange() {
+  const schema = z.string().transform((text, context): Prefix4 => {
+    const parsed = parseCidr4(text);
+    const network = parsed && networkOf(parsed.address, parsed.length);
+    if (parsed === undefined || network === undefined || parsed.length < 8) {
+      context.addIssue({ code: 'custom', message: '' });
+    } else if (network !== parsed.address) {
+      const right = formatPrefix4({ network, length: parsed.length });
+      context.addIssue({ code: 'custom', message: `is not a network address; did you mean ${right}?` });
+    } else if (!isUnicast(network)) {
+      context.addIssue({ code: 'custom', message: 'is not unicast: no host can have these addresses' });
+    } else return { network, length: parsed.length };
+    return z.NEVER;
+  });
+  return described(schema, 'an IPv4 CIDR from /8 to /32 such as 10.1.0.0/24');
+}
+
+/** An address, a CIDR, or first-last: addresses in a row. */
+export function addressRange() {
+  const schema = z.string().transform((text, context): { first: number; count: number } => {
+    const range = parseAddressRange(text);
+    if (range === undefined) context.addIssue({ code: 'custom', message: '' });
+    else if (typeof range === 'string') context.addIssue({ code: 'custom', message: range });
+    else if (!isUnicast(range.first) || !isUnicast(range.first + range.count - 1)) {
+      context.addIssue({ code: 'custom', message: 'is not unicast: no host can have these addresses' });
+    } else return range;
+    return z.NEVER;
+  });
+  return described(
+    schema,
+    'an IPv4 address, a CIDR such as 10.2.0.16/30, or a range such as 10.2.0.16-10.2.0.19',
+  );
+}
+
+function parseAddressRange(text: string): { first: number; count: number } | string | undefined {
+  const single = parseIpv4(text);
+  if (single !== undefined) return { first: single, count: 1 };
+  const cidr = parseCidr4(text);
+  if (cidr !== undefined) {
+    const network = networkOf(cidr.address, cidr.length);
+    if (network === cidr.address) return { first: network, count: 2 ** (32 - cidr.length) };
+    return `is not a network address; did you mean ${formatPrefix4({ network, length: cidr.length })}?`;
+  }
+  const [from, to, ...rest] = text.split('-').map((part) => parseIpv4(part.trim()));
+  if (from === undefined || to === undefined || rest.length > 0) return undefined;
+  if (from > to) return `ends before it begins; did you mean ${formatIpv4(to)}-${formatIpv4(from)}?`;
+  return { first: from, count: to - from + 1 };
+}
+
+export function unicastAddress() {
+  const schema = z.string().transform((text, context) => {
+    const address = parseIpv4(text);
+    if (address !== undefined && isUnicast(address)) return address;
+    context.addIssue({ code: 'custom', message: '' });
+    return z.NEVER;
+  });
+  return described(schema, 'an IPv4 unicast address');
+}
+
+export function portRange(defaultText: string) {
+  const schema = z.string().transform((text, context) => {
+    const parts = /^(\d{1,5})-(\d{1,5})$/.exec(text);
+    const [min, max] = [Number(parts?.[1]), Number(parts?.[2])];
+    if (parts !== null && min >= 1 && max <= 65535 && min <= max) return { min, max };
+    context.addIssue({ code: 'custom', message: '' });
+    return z.NEVER;
+  });
+  return described(schema, 'first-last within 1-65535, such as 1024-65535', defaultText);
+}
+
+export function listenAddress(defaultText: string) {
+  const schema = z.string().transform((text, context) => {
+    const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text);
+    const [host, port] = [parts?.[1] ?? parts?.[2], Number(parts?.[3])];
+    if (host !== undefined && port >= 1 && port <= 65535) return { host, port };
+    context.addIssue({ code: 'custom', message: '' });
+    return z.NEVER;
+  });
+  return described(schema, 'host:port such as 127.0.0.1:9469 or [::1]:9469', defaultText);
+}
