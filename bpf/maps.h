@@ -54,6 +54,7 @@ MAPPED_ARRAY(next_hops, struct next_hop, 8192);
 HASH(flows4, struct flow_key4, struct flow_forward, 65536);
 MAPPED_ARRAY(flow_records, struct flow_record, 65536);
 HASH(snat_shared, struct shared_key, __u32, 65536);
+MAPPED_ARRAY(snat_extra_keys, struct shared_key, 65536);	/* by extra record: its key in snat_shared */
 MAPPED_ARRAY(snat_cursors, struct snat_cursor, 1024);
 
 /* Counters. */

@@ -307,6 +307,7 @@ struct lb_config {
 	__u32 client_next_hops_first;	/* the region of next_hops that programs fill */
 	__u32 client_next_hops_mask;	/* its size less one, a power of two */
 	__u32 hz;		/* jiffies a second */
+	__u32 cpus;		/* possible CPUs: they start their walks apart */
 	__u32 timeout[FLOW_STATES];	/* jiffies, by enum flow_state */
 	__u32 reject_per_second;	/* a CPU */
 	__u8 answer_echo;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Backend to client: an answer to a SNAT address. The record is found by its
+ * index, (SNAT address, port); the packet's source must be the flow's backend.
+ */
+#pragma once
+
+#include "forward.h"
+
+static __always_inline struct backend *matching_backend(const struct flow_record *record,
+							union life life,
+							const struct packet *pkt)
+{
+	struct backend *backend;
+
+	if (!life_live(life) || record->protocol != pkt->protocol)
+		return NULL;
+	backend = bpf_map_lookup_elem(&backends, &record->backend);
+	if (backend_gone(backend, record->backend_generation))
+		return NULL;
+	if (!backend || backend->addr[0] != pkt->source || backend->port != source_port(pkt))
+		return NULL;
+	return backend;
+}
+
+/* The record of a flow that shares its port with another backend's. */
+static __noinline struct flow_record *find_shared(const struct packet *pkt)
+{
+	struct shared_key key = {
+		.backend = { pkt->source }, .backend_port = source_port(pkt),
+		.snat_port = destination_port(pkt), .snat_index = pkt->snat_index,
+		.protocol = pkt->protocol, .family = FAMILY_V4,
+	};
+	__u32 *index = bpf_map_lookup_elem(&snat_shared, &key);
+
+	return index ? bpf_map_lookup_elem(&flow_records, index) : NULL;
+}
+
+/* State, time and, once a second, the way to the client. */
+static __noinline int update_answered(hook_ctx *ctx, const struct packet *pkt,
+				      struct flow_record *record, __u32 generation)
+{
+	union life life;
+	int due;
+
+	if (!record)
+		return 0;
+	life = life_read(record);
+	due = life.state != FLOW_CLOSED && pkt->now - life.seen >= config.hz;
+	life_touch(record, generation, pkt, 0);
+	if (due)
+		record->client_next_hop = find_client_next_hop(ctx, record->client[0], pkt->now);
+	return 0;
+}
+
+static __always_inline int answer_is_plain(const struct packet *pkt, union life life)
+{
+	return !(pkt->tcp_flags & (TCP_FIN | TCP_RST)) && life.state != FLOW_UDP &&
+	       (life.state == FLOW_CLOSED || pkt->now - life.seen < config.hz);
+}
+
+/* Another life of that next hop means: it serves another gateway now. */
+static __always_inline struct next_hop *client_next_hop(hook_ctx *ctx, const struct packet *pkt,
+							struct flow_record *record)
+{
+	__u32 handle = record->client_next_hop, index = handle & 0xffff;
+	struct next_hop *hop = index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
+
+	if (likely(!hop || hop->generation == handle >> 16))
+		return hop;
+	handle = find_client_next_hop(ctx, record->client[0], pkt->now);
+	record->client_next_hop = handle;
+	index = handle & 0xffff;
+	return index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
+}
+
+static __always_inline int send_to_client(hook_ctx *ctx, struct packet *pkt,
+					  struct flow_record *record)
+{
+	struct rewrite to = {
+		.source = record->vip[0], .destination = record->client[0],
+		.ports = record->vip_port | (__u32)record->client_port << 16,
+		.l3_delta = ~record->l3_delta, .l4_delta = ~record->l4_delta,
+	};
+	int result;
+
+	count_out(record->service, record->backend, pkt->length);
+	result = rewrite_packet(ctx, pkt, &to);
+	if (result)
+		return result;
+	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));
+}
+
+static __always_inline int answer(hook_ctx *ctx, struct packet *pkt)
+{
+	__u32 port = bpf_ntohs(destination_port(pkt));
+	__u32 index = (__u32)pkt->snat_index << 16 | port;
+	struct flow_record *record;
+	union life life;
+
+	if (port < config.snat_port_min || port > config.snat_port_max)
+		return DROP(DROP_SNAT_NO_FLOW);
+	record = bpf_map_lookup_elem(&flow_records, &index);
+	if (!record)
+		return DROP(DROP_INTERNAL);
+	life = life_read(record);
+	if (unlikely(!matching_backend(record, life, pkt))) {
+		struct packet copy = *pkt;
+
+		record = life.flags & FLOW_F_SHARED ? find_shared(&copy) : NULL;
+		if (!record)
+			return DROP(DROP_SNAT_NO_FLOW);
+		life = life_read(record);
+		if (!matching_backend(record, life, pkt))
+			return DROP(DROP_SNAT_NO_FLOW);
+	}
+	if (pkt->ttl <= 1)
+		return DROP(DROP_TTL);
+	if (unlikely(!answer_is_plain(pkt, life))) {
+		struct packet copy = *pkt;
+
+		update_answered(ctx, &copy, record, life.generation);
+	}
+	return send_to_client(ctx, pkt, record);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Internet checksums by difference (RFC 1624). A delta is the one's
+ * complement sum of ~old and new; its complement undoes it. Everything works
+ * on values as loaded from the wire, which the sum allows (RFC 1071, 2B).
+ */
+#pragma once
+
+#include <linux/types.h>
+
+static __always_inline __u16 checksum_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Unfolded difference of one 32-bit word. */
+static __always_inline __u32 checksum_diff(__u32 old, __u32 new)
+{
+	return (__u16)~old + (__u16)(~old >> 16) + (__u16)new + (new >> 16);
+}
+
+static __always_inline __u16 checksum_apply(__u16 checksum, __u32 delta)
+{
+	return ~checksum_fold((__u16)~checksum + delta);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Answers an echo request to a VIP that is in use, in place. */
+#pragma once
+
+#include "frontend.h"
+#include "checksum.h"
+#include "counters.h"
+
+#define ANSWER_TTL 64
+
+static __always_inline void swap_macs(struct ethhdr *eth)
+{
+	__u8 mac[ETH_ALEN];
+
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+}
+
+static __always_inline void turn_echo(struct packet *pkt)
+{
+	struct icmp_header *icmp = pkt->l4;
+	struct iphdr *ip = pkt->ip;
+
+	swap_macs(pkt->data);
+	ip->saddr = pkt->destination;
+	ip->daddr = pkt->source;
+	/* Swapping addresses leaves the sum as it is; the TTL does not. */
+	ip->check = checksum_apply(ip->check, checksum_diff(pkt->ttl, ANSWER_TTL));
+	ip->ttl = ANSWER_TTL;
+	icmp->checksum = checksum_apply(icmp->checksum,
+					checksum_diff(ICMP_ECHO, ICMP_ECHOREPLY));
+	icmp->type = ICMP_ECHOREPLY;
+}
+
+static __always_inline int answer_icmp(hook_ctx *ctx, struct packet *pkt)
+{
+	struct icmp_header *icmp = pkt->l4;
+
+	if (pkt->role != ROLE_TO_VIP || icmp->type != ICMP_ECHO || icmp->code != 0)
+		return DROP(DROP_ICMP);
+	if (!vip_in_use(pkt->destination))
+		return DROP(DROP_UNKNOWN_VIP);
+	if (!config.answer_echo)
+		return DROP(DROP_ICMP);
+	turn_echo(pkt);
+	count_event(EVENT_ECHO_ANSWERED, pkt->length);
+	return hook_send(ctx, hook_ingress(ctx));
+}

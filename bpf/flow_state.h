@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Life of a flow record. The last 8 bytes of a record say when it was seen,
+ * which life of the record this is, and in which state; they change by
+ * compare-and-swap only, so any CPU may see, refresh, close or reclaim it.
+ */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+
+#define LIFE_TRIES 4
+
+union life {
+	__u64 word;
+	struct {
+		__u32 seen;
+		__u16 generation;
+		__u8 state;
+		__u8 flags;
+	};
+};
+
+static __always_inline __u64 *life_word(struct flow_record *record)
+{
+	return (__u64 *)&record->seen;
+}
+
+static __always_inline union life life_read(struct flow_record *record)
+{
+	return (union life){ .word = *(volatile __u64 *)life_word(record) };
+}
+
+static __always_inline int life_swap(struct flow_record *record, union life old, union life new)
+{
+	return old.word == new.word ||
+	       __sync_val_compare_and_swap(life_word(record), old.word, new.word) == old.word;
+}
+
+static __always_inline int life_expired(union life life, __u32 now)
+{
+	if (life.state >= FLOW_STATES)
+		return 0;
+	return now - life.seen > config.timeout[life.state];
+}
+
+static __always_inline int life_available(union life life, __u32 now)
+{
+	return life.state == FLOW_FREE || life_expired(life, now);
+}
+
+static __always_inline int life_live(union life life)
+{
+	return life.state > FLOW_CLAIMED && !(life.flags & FLOW_F_DETACHED);
+}
+
+/* The state after a packet of this direction with these flags. */
+static __always_inline __u8 next_state(__u8 state, const struct packet *pkt, int from_client)
+{
+	__u8 mine = from_client ? FLOW_FIN_CLIENT : FLOW_FIN_BACKEND;
+	__u8 others = from_client ? FLOW_FIN_BACKEND : FLOW_FIN_CLIENT;
+
+	if (pkt->protocol == IPPROTO_UDP)
+		return state == FLOW_UDP && !from_client ? FLOW_UDP_REPLIED : state;
+	if (pkt->tcp_flags & TCP_RST)
+		return FLOW_CLOSED;
+	if (state == FLOW_SYN && from_client && !(pkt->tcp_flags & TCP_SYN))
+		state = FLOW_ESTABLISHED;
+	if (!(pkt->tcp_flags & TCP_FIN))
+		return state;
+	if (state == others)
+		return FLOW_CLOSED;
+	return state == FLOW_ESTABLISHED || state == FLOW_SYN ? mine : state;
+}
+
+/*
+ * Takes the forward half away from a record: a newer flow of the same client
+ * tuple has it. The port stays held for the rest of the hold time.
+ */
+static __always_inline void life_detach(struct flow_record *record, __u16 generation, __u32 now)
+{
+	for (int i = 0; i < LIFE_TRIES; i++) {
+		union life old = life_read(record), new = old;
+
+		if (old.generation != generation || old.state == FLOW_FREE)
+			return;
+		if (old.state != FLOW_CLOSED)
+			new.seen = now;
+		new.state = FLOW_CLOSED;
+		new.flags |= FLOW_F_DETACHED;
+		if (life_swap(record, old, new))
+			return;
+	}
+}
+
+/* After a packet that keeps the flow alive: seen is now, the state follows. */
+static __always_inline void life_touch(struct flow_record *record, __u16 generation,
+				       const struct packet *pkt, int from_client)
+{
+	for (int i = 0; i < LIFE_TRIES; i++) {
+		union life old = life_read(record), new = old;
+
+		if (old.generation != generation || old.state <= FLOW_CLAIMED)
+			return;
+		new.state = next_state(old.state, pkt, from_client);
+		if (old.state != FLOW_CLOSED)
+			new.seen = pkt->now;
+		if (life_swap(record, old, new))
+			return;
+	}
+}

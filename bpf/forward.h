@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Client to backend. The forward half of the flow, found by the client's
+ * tuple, has all that rewriting needs; the record is visited once a second
+ * and when the packet changes the flow's state.
+ */
+#pragma once
+
+#include "new_flow.h"
+#include "rewrite.h"
+
+enum { FLOW_KEEP = GO_ON, FLOW_ANEW = 1 };
+
+static __always_inline int backend_gone(const struct backend *backend, __u16 generation)
+{
+	return !backend || backend->state == BACKEND_FREE || backend->generation != generation;
+}
+
+/* Does the service's table send this flow to the backend it has? */
+static __always_inline int slot_names(struct packet *pkt, __u32 backend)
+{
+	__u32 index, chosen;
+	struct service *service = find_service(pkt->destination, destination_port(pkt),
+					       pkt->protocol, &index);
+
+	return service && choose_backend(pkt, service, &chosen) == GO_ON && chosen == backend;
+}
+
+static __always_inline int start_anew(struct flow_record *record, const struct flow_forward *flow,
+				      __u32 now)
+{
+	life_detach(record, flow->record_generation, now);
+	return FLOW_ANEW;
+}
+
+/* A SYN for a tuple that has a flow: a retransmission, or a new connection? */
+static __always_inline int review_syn(struct packet *pkt, const struct flow_forward *flow,
+				      struct flow_record *record, union life life, int gone)
+{
+	if (gone || life.state == FLOW_CLOSED)
+		return start_anew(record, flow, pkt->now);
+	if (life.state != FLOW_SYN && !slot_names(pkt, flow->backend))
+		return start_anew(record, flow, pkt->now);
+	life_touch(record, flow->record_generation, pkt, 1);
+	return FLOW_KEEP;
+}
+
+/*
+ * Whatever is more than "known flow, seen lately, plain packet": keep the
+ * flow, choose anew, or drop.
+ */
+static __noinline int review_flow(struct packet *pkt, const struct flow_key4 *key,
+				  struct flow_forward *flow, int gone)
+{
+	int due = pkt->now - flow->checked >= config.hz;
+	struct flow_record *record = bpf_map_lookup_elem(&flow_records, &flow->record);
+	union life life;
+
+	if (!record)
+		return DROP(DROP_INTERNAL);
+	life = life_read(record);
+	if (gone && !is_syn(pkt)) {
+		if (pkt->protocol == IPPROTO_TCP)
+			return DROP(DROP_BACKEND_GONE);
+		return start_anew(record, flow, pkt->now);
+	}
+	if ((due || is_syn(pkt)) &&
+	    (life.generation != flow->record_generation || !life_live(life))) {
+		bpf_map_delete_elem(&flows4, key);
+		count_event(EVENT_FLOW_ORPHAN, pkt->length);
+		return FLOW_ANEW;
+	}
+	if (is_syn(pkt))
+		return review_syn(pkt, flow, record, life, gone);
+	if (due && pkt->protocol == IPPROTO_UDP && life_expired(life, pkt->now))
+		return start_anew(record, flow, pkt->now);
+	life_touch(record, flow->record_generation, pkt, 1);
+	if (due)
+		flow->checked = pkt->now;
+	return FLOW_KEEP;
+}
+
+static __always_inline int is_plain(const struct packet *pkt, const struct flow_forward *flow)
+{
+	return pkt->now - flow->checked < config.hz &&
+	       !(pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
+}
+
+static __always_inline int send_to_backend(hook_ctx *ctx, struct packet *pkt,
+					   const struct flow_forward *flow,
+					   const struct backend *backend)
+{
+	struct rewrite to = {
+		.source = flow->snat_addr[0], .destination = backend->addr[0],
+		.ports = flow->snat_port | (__u32)backend->port << 16,
+		.l3_delta = flow->l3_delta, .l4_delta = flow->l4_delta,
+	};
+	__u32 hop = backend->next_hop;
+	int result;
+
+	count_in(flow->service, flow->backend, pkt->length);
+	result = rewrite_packet(ctx, pkt, &to);
+	if (result)
+		return result;
+	return send_to(ctx, pkt, hop ? bpf_map_lookup_elem(&next_hops, &hop) : NULL);
+}
+
+static __always_inline int forward(hook_ctx *ctx, struct packet *pkt)
+{
+	struct flow_key4 key = {
+		.client = pkt->source, .vip = pkt->destination,
+		.client_port = source_port(pkt), .vip_port = destination_port(pkt),
+		.protocol = pkt->protocol,
+	};
+	struct flow_forward opened = {}, *flow;
+	struct backend *backend = NULL;
+	int result = FLOW_ANEW, gone;
+
+	if (pkt->ttl <= 1)
+		return DROP(DROP_TTL);
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (likely(flow)) {
+		backend = bpf_map_lookup_elem(&backends, &flow->backend);
+		gone = backend_gone(backend, flow->backend_generation);
+		result = FLOW_KEEP;
+		if (unlikely(gone || !is_plain(pkt, flow))) {
+			struct packet copy = *pkt;
+
+			result = review_flow(&copy, &key, flow, gone);
+		}
+	}
+	if (unlikely(result == FLOW_ANEW)) {
+		struct packet copy = *pkt;
+
+		flow = &opened;
+		result = open_flow(ctx, &copy, &key, flow);
+		pkt->service = copy.service;
+		backend = bpf_map_lookup_elem(&backends, &opened.backend);
+	}
+	if (unlikely(result))
+		return result;
+	if (!flow || !backend)
+		return DROP(DROP_INTERNAL);
+	return send_to_backend(ctx, pkt, flow, backend);
+}

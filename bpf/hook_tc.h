@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the hooks, for tc. Packets may be GSO, not linear, or
+ * carry a partial checksum, so L4 checksums go through the kernel's helper;
+ * the outer VLAN tag is in the skb, not in the frame.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include "checksum.h"
+#include "verdict.h"
+
+#define HOOK_PASS TC_ACT_UNSPEC
+#define HOOK_DROP TC_ACT_SHOT
+
+typedef struct __sk_buff hook_ctx;
+
+static __always_inline void *hook_data(const hook_ctx *ctx)
+{
+	return (void *)(long)ctx->data;
+}
+
+static __always_inline void *hook_end(const hook_ctx *ctx)
+{
+	return (void *)(long)ctx->data_end;
+}
+
+static __always_inline __u32 hook_ingress(const hook_ctx *ctx)
+{
+	return ctx->ifindex;
+}
+
+static __always_inline __u32 hook_frame_length(const hook_ctx *ctx)
+{
+	return ctx->len;
+}
+
+static __always_inline void hook_make_readable(hook_ctx *ctx, __u32 bytes)
+{
+	if (hook_data(ctx) + bytes > hook_end(ctx))
+		bpf_skb_pull_data(ctx, bytes < ctx->len ? bytes : ctx->len);
+}
+
+/* The kernel knows whether the checksum is complete or partial. Addresses are
+ * in the pseudo header, ports are not. */
+static __always_inline int hook_update_l4(hook_ctx *ctx, void *checksum, __u32 offset,
+					  __u8 protocol, __u16 l3_delta, __u16 l4_delta)
+{
+	__u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__u16 ports_delta = checksum_fold(l4_delta + (__u16)~l3_delta);
+
+	if (bpf_l4_csum_replace(ctx, offset, 0, l3_delta, flags | BPF_F_PSEUDO_HDR))
+		return -1;
+	return bpf_l4_csum_replace(ctx, offset, 0, ports_delta, flags);
+}
+
+static __always_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
+{
+	return DONE((int)bpf_redirect(ifindex, 0));
+}
+
+static __always_inline int hook_grow_head(hook_ctx *ctx, int bytes)
+{
+	return bpf_skb_change_head(ctx, bytes, 0);
+}
+
+static __always_inline int hook_set_length(hook_ctx *ctx, __u32 length)
+{
+	return bpf_skb_change_tail(ctx, length, 0);
+}
+
+static __always_inline int hook_set_vlan(hook_ctx *ctx, __u8 l3_offset, __u16 vlan)
+{
+	if (likely(!ctx->vlan_present && !vlan))
+		return 0;
+	if (ctx->vlan_present && (ctx->vlan_tci & 0xfff) == vlan)
+		return 0;
+	if (ctx->vlan_present && bpf_skb_vlan_pop(ctx))
+		return -1;
+	return vlan ? bpf_skb_vlan_push(ctx, bpf_htons(ETH_P_8021Q), vlan) : 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs between the hooks, for XDP. hook_tc.h has the same names. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include "checksum.h"
+#include "verdict.h"
+
+#define HOOK_PASS XDP_PASS
+#define HOOK_DROP XDP_DROP
+
+typedef struct xdp_md hook_ctx;
+
+static __always_inline void *hook_data(const hook_ctx *ctx)
+{
+	return (void *)(long)ctx->data;
+}
+
+static __always_inline void *hook_end(const hook_ctx *ctx)
+{
+	return (void *)(long)ctx->data_end;
+}
+
+static __always_inline __u32 hook_ingress(const hook_ctx *ctx)
+{
+	return ctx->ingress_ifindex;
+}
+
+static __always_inline __u32 hook_frame_length(const hook_ctx *ctx)
+{
+	return (__u32)(ctx->data_end - ctx->data);
+}
+
+/* XDP frames are linear here. */
+static __always_inline void hook_make_readable(hook_ctx *ctx, __u32 bytes)
+{
+}
+
+/* Sets the L4 checksum right after addresses and ports were written. */
+static __always_inline int hook_update_l4(hook_ctx *ctx, void *checksum, __u32 offset,
+					  __u8 protocol, __u16 l3_delta, __u16 l4_delta)
+{
+	__u16 *sum = checksum, updated;
+
+	if (protocol == IPPROTO_UDP && *sum == 0)
+		return 0;
+	updated = checksum_apply(*sum, l4_delta);
+	if (protocol == IPPROTO_UDP && updated == 0)
+		updated = 0xffff;
+	*sum = updated;
+	return 0;
+}
+
+static __always_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
+{
+	if (likely(ifindex == ctx->ingress_ifindex))
+		return DONE(XDP_TX);
+	return DONE((int)bpf_redirect(ifindex, 0));
+}
+
+/* Makes the frame bytes longer (or shorter) at its start, or end. */
+static __always_inline int hook_grow_head(hook_ctx *ctx, int bytes)
+{
+	return bpf_xdp_adjust_head(ctx, -bytes);
+}
+
+static __always_inline int hook_set_length(hook_ctx *ctx, __u32 length)
+{
+	return bpf_xdp_adjust_tail(ctx, (int)length - (int)hook_frame_length(ctx));
+}
+
+static __always_inline int push_tag(hook_ctx *ctx, __u16 vlan)
+{
+	__u8 *data, *end;
+
+	if (hook_grow_head(ctx, 4))
+		return -1;
+	data = hook_data(ctx);
+	end = hook_end(ctx);
+	if (data + ETH_HLEN + 4 > end)
+		return -1;
+	__builtin_memmove(data, data + 4, 2 * ETH_ALEN);
+	*(__u16 *)(data + 12) = bpf_htons(ETH_P_8021Q);
+	*(__u16 *)(data + 14) = bpf_htons(vlan);
+	return 0;
+}
+
+static __always_inline int pop_tag(hook_ctx *ctx)
+{
+	__u8 *data = hook_data(ctx), *end = hook_end(ctx), macs[2 * ETH_ALEN];
+
+	if (data + ETH_HLEN + 4 > end)
+		return -1;
+	__builtin_memcpy(macs, data, sizeof(macs));
+	__builtin_memcpy(data + 4, macs, sizeof(macs));
+	return hook_grow_head(ctx, -4);
+}
+
+/* Makes the outer 802.1Q tag what the next hop wants; 0 is untagged. */
+static __always_inline int hook_set_vlan(hook_ctx *ctx, __u8 l3_offset, __u16 vlan)
+{
+	__u8 *data = hook_data(ctx), *end = hook_end(ctx);
+	__u16 *tci = (__u16 *)(data + ETH_HLEN);
+
+	if (likely(l3_offset == ETH_HLEN))
+		return vlan ? push_tag(ctx, vlan) : 0;
+	if (!vlan)
+		return pop_tag(ctx);
+	if (data + ETH_HLEN + 4 > end)
+		return -1;
+	*tci = (*tci & bpf_htons(0xf000)) | bpf_htons(vlan);
+	return 0;
+}

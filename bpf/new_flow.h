@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A packet to a VIP that belongs to no flow: which service, which backend,
+ * which SNAT port; then the record and the forward half. The record is
+ * published last, so an answer finds it complete or not at all.
+ */
+#pragma once
+
+#include "frontend.h"
+#include "maglev.h"
+#include "checksum.h"
+#include "next_hop.h"
+#include "snat_ports.h"
+
+/* The service and the backend for a new flow. */
+static __always_inline int choose(struct packet *pkt, __u32 *backend)
+{
+	struct service *service = find_service(pkt->destination, destination_port(pkt),
+					       pkt->protocol, &pkt->service);
+
+	if (!service) {
+		if (vip_in_use(pkt->destination))
+			return DROP(DROP_UNKNOWN_PORT);
+		return DROP(DROP_UNKNOWN_VIP);
+	}
+	if (pkt->protocol == IPPROTO_TCP && !is_syn(pkt))
+		return DROP(DROP_NO_FLOW);
+	return choose_backend(pkt, service, backend);
+}
+
+static __always_inline void write_forward(struct flow_forward *forward, const struct packet *pkt,
+					  const struct backend *backend, const struct claim *claim)
+{
+	__u32 addresses;
+
+	forward->snat_addr[0] = snat_address(claim->tuple.snat_index);
+	forward->backend_generation = backend->generation;
+	forward->snat_port = claim->tuple.snat_port;
+	addresses = checksum_diff(pkt->source, forward->snat_addr[0]) +
+		    checksum_diff(pkt->destination, backend->addr[0]);
+	forward->l3_delta = checksum_fold(addresses);
+	forward->l4_delta = checksum_fold(addresses +
+		checksum_diff(pkt->ports, forward->snat_port | (__u32)backend->port << 16));
+	forward->record = claim->found - 1;
+	forward->record_generation = claim->generation;
+	forward->service = pkt->service;
+	forward->checked = pkt->now - config.hz; /* the next packet visits the record */
+}
+
+static __always_inline void write_record(struct flow_record *record, const struct packet *pkt,
+					 const struct flow_forward *forward,
+					 const struct claim *claim)
+{
+	__builtin_memset(record, 0, offsetof(struct flow_record, seen));
+	record->client[0] = pkt->source;
+	record->vip[0] = pkt->destination;
+	record->client_port = source_port(pkt);
+	record->vip_port = destination_port(pkt);
+	record->backend = forward->backend;
+	record->service = forward->service;
+	record->backend_generation = forward->backend_generation;
+	record->l3_delta = forward->l3_delta;
+	record->l4_delta = forward->l4_delta;
+	record->snat_port = forward->snat_port;
+	record->snat_index = claim->tuple.snat_index;
+	record->protocol = pkt->protocol;
+}
+
+static __always_inline void publish_record(struct flow_record *record, const struct packet *pkt)
+{
+	union life claimed = life_read(record), life = claimed;
+
+	life.state = pkt->protocol == IPPROTO_TCP ? FLOW_SYN : FLOW_UDP;
+	life_swap(record, claimed, life);
+}
+
+/* Undoes a claim whose forward half found no place. */
+static __noinline int abandon_claim(struct flow_record *record, __u32 index)
+{
+	union life life;
+
+	if (!record)
+		return DROP(DROP_INTERNAL);
+	life = life_read(record);
+	remove_halves(record, index, life.generation, life.flags);
+	release_record(record, life.generation);
+	return DROP(DROP_SNAT_TABLE);
+}
+
+/* Opens a flow for pkt and fills *forward; sets pkt->service. */
+static __noinline int open_flow(hook_ctx *ctx, struct packet *pkt, const struct flow_key4 *key,
+				struct flow_forward *forward)
+{
+	struct claim claim = {};
+	struct flow_record *record;
+	struct backend *backend;
+	__u32 index;
+	int result = choose(pkt, &forward->backend);
+
+	if (result)
+		return result;
+	index = forward->backend;
+	backend = bpf_map_lookup_elem(&backends, &index);
+	if (!backend || backend->state == BACKEND_FREE)
+		return DROP(DROP_INTERNAL);
+	claim.tuple.backend[0] = backend->addr[0];
+	claim.tuple.backend_port = backend->port;
+	claim.tuple.protocol = pkt->protocol;
+	claim.tuple.family = FAMILY_V4;
+	claim.now = pkt->now;
+	result = find_snat_port(&claim);
+	if (result)
+		return result;
+	index = claim.found - 1;
+	record = bpf_map_lookup_elem(&flow_records, &index);
+	if (!record)
+		return DROP(DROP_INTERNAL);
+	write_forward(forward, pkt, backend, &claim);
+	write_record(record, pkt, forward, &claim);
+	record->client_next_hop = find_client_next_hop(ctx, pkt->source, pkt->now);
+	if (bpf_map_update_elem(&flows4, key, forward, BPF_ANY))
+		return abandon_claim(record, index);
+	publish_record(record, pkt);
+	count_flow(pkt->service, forward->backend);
+	return GO_ON;
+}

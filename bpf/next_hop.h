@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Next hops, reached by index. The FIB costs more than the rest of the packet
+ * path together, so an entry is asked for again once a second at most, by one
+ * CPU, while the others go on with what is there.
+ */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+#include "counters.h"
+
+#ifndef AF_INET
+#define AF_INET 2
+#endif
+#define NEXT_HOP_PLACES 4
+#define NEXT_HOP_UNUSED_SECONDS 60
+#define NEXT_HOP_HANDLE(index, generation) ((index) | (__u32)(generation) << 16)
+
+/* The word {family, in_use, generation} of a next hop. */
+union next_hop_use {
+	__u32 word;
+	struct {
+		__u8 family;
+		__u8 in_use;
+		__u16 generation;
+	};
+};
+
+/* The word {dmac, state}, which changes by one store. */
+union next_hop_target {
+	__u64 word;
+	struct {
+		__u8 dmac[6];
+		__u16 state;
+	};
+};
+
+/* What the FIB said, and where it leads. */
+struct route_answer {
+	union next_hop_target target;
+	__u32 ifindex;
+	__u32 gateway;
+	__u8 smac[6];
+	__u16 vlan;
+};
+
+/* The device and tag behind what the FIB names; unknown devices are refused,
+ * because a redirect to them may lose the packet without a word. */
+static __always_inline int find_egress(__u32 fib_ifindex, __u32 ingress,
+				       struct route_answer *answer)
+{
+	struct egress_device *device;
+
+	device = bpf_map_lookup_elem(&egress_devices, &fib_ifindex);
+	if (!device && fib_ifindex != ingress)
+		return -1;
+	answer->ifindex = device ? device->ifindex : fib_ifindex;
+	answer->vlan = device ? device->vlan : 0;
+	return 0;
+}
+
+/* Asks the FIB. Addresses as loaded from the wire. */
+static __noinline int ask_route(hook_ctx *ctx, __u32 to, struct route_answer *answer)
+{
+	struct bpf_fib_lookup fib = {
+		.family = AF_INET, .l4_protocol = IPPROTO_TCP,
+		.ipv4_dst = to, .ifindex = hook_ingress(ctx),
+	};
+	long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+
+	__builtin_memset(answer, 0, sizeof(*answer));
+	if (result == BPF_FIB_LKUP_RET_BLACKHOLE || result == BPF_FIB_LKUP_RET_UNREACHABLE ||
+	    result == BPF_FIB_LKUP_RET_PROHIBIT) {
+		answer->target.state = NEXT_HOP_BLACKHOLE;
+		return 0;
+	}
+	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return -1;
+	answer->gateway = fib.ipv4_dst;
+	if (find_egress(fib.ifindex, hook_ingress(ctx), answer))
+		return -1;
+	if (result == BPF_FIB_LKUP_RET_SUCCESS) {
+		__builtin_memcpy(answer->target.dmac, fib.dmac, 6);
+		__builtin_memcpy(answer->smac, fib.smac, 6);
+		answer->target.state = NEXT_HOP_VALID;
+	}
+	return 0;
+}
+
+static __always_inline void publish_target(struct next_hop *hop, __u64 word)
+{
+	*(volatile __u64 *)hop->dmac = word;
+}
+
+static __always_inline int same_mac(const __u8 *a, const __u8 *b)
+{
+	return *(const __u32 *)a == *(const __u32 *)b &&
+	       *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
+}
+
+/* Writes an answer; where more than the target changes, it is withdrawn first. */
+static __always_inline void write_answer(struct next_hop *hop, const struct route_answer *answer)
+{
+	if (hop->ifindex != answer->ifindex || hop->vlan != answer->vlan ||
+	    !same_mac(hop->smac, answer->smac)) {
+		publish_target(hop, 0);
+		hop->ifindex = answer->ifindex;
+		hop->vlan = answer->vlan;
+		__builtin_memcpy(hop->smac, answer->smac, 6);
+	}
+	publish_target(hop, answer->target.word);
+}
+
+/* The CPU that moves the stamp asks; the others use what is there. */
+static __noinline int refresh_next_hop(hook_ctx *ctx, struct next_hop *hop, __u32 now)
+{
+	struct route_answer answer;
+	__u32 stamp;
+
+	if (!hop)
+		return 0;
+	stamp = hop->refreshed;
+	if (stamp == now || __sync_val_compare_and_swap(&hop->refreshed, stamp, now) != stamp)
+		return 0;
+	if (ask_route(ctx, hop->addr[0], &answer))
+		publish_target(hop, 0);
+	else
+		write_answer(hop, &answer);
+	return 0;
+}
+
+/* Takes a free or long unused place for a gateway; its handle, or 0. */
+static __always_inline __u32 claim_next_hop(struct next_hop *hop, __u32 index,
+					    const struct route_answer *answer, __u32 now)
+{
+	__u32 *use = (__u32 *)&hop->family;
+	union next_hop_use old = { .word = *(volatile __u32 *)use }, new = old;
+	__u32 stamp = hop->refreshed;
+
+	if (old.in_use && (now - stamp <= NEXT_HOP_UNUSED_SECONDS * config.hz ||
+			   __sync_val_compare_and_swap(&hop->refreshed, stamp, now) != stamp))
+		return 0;
+	publish_target(hop, 0);
+	new.family = FAMILY_V4;
+	new.in_use = 1;
+	new.generation++;
+	if (__sync_val_compare_and_swap(use, old.word, new.word) != old.word)
+		return 0;
+	hop->addr[0] = answer->gateway;
+	hop->refreshed = now;
+	write_answer(hop, answer);
+	return NEXT_HOP_HANDLE(index, new.generation);
+}
+
+/* A handle on the next hop towards a client, or 0: leave it to the kernel. */
+static __noinline __u32 find_client_next_hop(hook_ctx *ctx, __u32 client, __u32 now)
+{
+	struct route_answer answer;
+	__u32 position, handle;
+
+	if (ask_route(ctx, client, &answer) || answer.target.state == NEXT_HOP_BLACKHOLE)
+		return 0;
+	position = ((answer.gateway ^ answer.ifindex) * 2654435761u) >> 16;
+	for (int i = 0; i < NEXT_HOP_PLACES; i++) {
+		__u32 index = config.client_next_hops_first +
+			      ((position + i) & config.client_next_hops_mask);
+		struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &index);
+
+		if (!hop)
+			return 0;
+		if (hop->in_use && hop->addr[0] == answer.gateway &&
+		    hop->ifindex == answer.ifindex && hop->vlan == answer.vlan)
+			return NEXT_HOP_HANDLE(index, hop->generation);
+		handle = claim_next_hop(hop, index, &answer, now);
+		if (handle)
+			return handle;
+	}
+	return 0;
+}
+
+static __always_inline int needs_refresh(const struct next_hop *hop, __u32 now)
+{
+	__u32 age = now - hop->refreshed;
+
+	return age >= config.hz || (hop->state == NEXT_HOP_UNRESOLVED && age);
+}
+
+static __always_inline int to_kernel(const struct packet *pkt)
+{
+	count_event(EVENT_TO_KERNEL, pkt->length);
+	return DONE(HOOK_PASS);
+}
+
+/* Sends the rewritten packet. The frame's pointers are read anew. */
+static __always_inline int send_to(hook_ctx *ctx, const struct packet *pkt, struct next_hop *hop)
+{
+	union next_hop_target target;
+	__u8 *frame;
+
+	if (!hop)
+		return to_kernel(pkt);
+	if (unlikely(needs_refresh(hop, pkt->now)))
+		refresh_next_hop(ctx, hop, pkt->now);
+	target.word = *(volatile __u64 *)hop->dmac;
+	if (unlikely(target.state != NEXT_HOP_VALID)) {
+		if (target.state == NEXT_HOP_BLACKHOLE)
+			return DROP(DROP_NO_ROUTE);
+		return to_kernel(pkt);
+	}
+	if (hook_set_vlan(ctx, pkt->l3_offset, hop->vlan))
+		return DROP(DROP_INTERNAL);
+	frame = hook_data(ctx);
+	if (frame + ETH_HLEN > (__u8 *)hook_end(ctx))
+		return DROP(DROP_INTERNAL);
+	__builtin_memcpy(frame, target.dmac, 6);
+	__builtin_memcpy(frame + 6, hop->smac, 6);
+	return hook_send(ctx, hop->ifindex);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A packet, read once. Offsets are from the start of the frame and stay valid
+ * when a helper moves the frame; pointers do not.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include "config.h"
+#include "verdict.h"
+
+#define VLAN_TAGS_MAX 2
+#define IP_FRAGMENT bpf_htons(0x3fff)	/* more fragments, or an offset */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+#define TCP_FLAGS_OFFSET 13
+
+/* linux/icmp.h needs a C library's headers. */
+#define ICMP_ECHOREPLY 0
+#define ICMP_DEST_UNREACH 3
+#define ICMP_ECHO 8
+#define ICMP_PORT_UNREACH 3
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__u16 checksum;
+	__u32 rest;
+};
+
+enum packet_role { ROLE_TO_VIP, ROLE_ANSWER };
+
+struct packet {
+	void *data;
+	void *end;
+	struct iphdr *ip;
+	void *l4;
+	__u32 source;		/* as loaded from the wire */
+	__u32 destination;
+	__u32 ports;		/* source port in the low half, as loaded */
+	__u32 service;		/* index, once known */
+	__u32 now;
+	__u16 length;		/* total length of the IP packet */
+	__u8 l3_offset;
+	__u8 l3_size;
+	__u8 protocol;
+	__u8 ttl;
+	__u8 tcp_flags;
+	__u8 role;
+	__u8 snat_index;	/* answers: which SNAT address */
+	__u8 snat_own;		/* answers: it is the node's own address */
+};
+
+static __always_inline int is_syn(const struct packet *pkt)
+{
+	return pkt->protocol == IPPROTO_TCP &&
+	       (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) == TCP_SYN;
+}
+
+static __always_inline __u16 source_port(const struct packet *pkt)
+{
+	return (__u16)pkt->ports;
+}
+
+static __always_inline __u16 destination_port(const struct packet *pkt)
+{
+	return (__u16)(pkt->ports >> 16);
+}
+
+/* Finds the IPv4 header behind up to two VLAN tags. */
+static __always_inline int find_ipv4(struct packet *pkt)
+{
+	struct ethhdr *eth = pkt->data;
+	__u16 type;
+
+	if (pkt->data + sizeof(*eth) > pkt->end)
+		return DONE(HOOK_PASS);
+	type = eth->h_proto;
+	pkt->l3_offset = sizeof(*eth);
+	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
+		__u16 *tag = pkt->data + pkt->l3_offset;
+
+		if (likely(type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD)))
+			break;
+		if ((void *)(tag + 2) > pkt->end)
+			return DONE(HOOK_PASS);
+		type = tag[1];
+		pkt->l3_offset += 4;
+	}
+	if (type != bpf_htons(ETH_P_IP))
+		return DONE(HOOK_PASS);
+	pkt->ip = pkt->data + pkt->l3_offset;
+	if ((void *)(pkt->ip + 1) > pkt->end)
+		return DONE(HOOK_PASS);
+	return GO_ON;
+}
+
+/* To one of our VIPs, an answer to one of our SNAT addresses, or not ours? */
+static __always_inline int classify(struct packet *pkt)
+{
+	__u32 destination = pkt->ip->daddr;
+
+#pragma unroll
+	for (int i = 0; i < MAX_VIP_RANGES; i++) {
+		if (i >= config.vip4_count)
+			break;
+		if ((destination & config.vip4[i].mask) == config.vip4[i].network) {
+			pkt->role = ROLE_TO_VIP;
+			return GO_ON;
+		}
+	}
+#pragma unroll
+	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
+		__u32 offset;
+
+		if (i >= config.snat4_count)
+			break;
+		offset = bpf_ntohl(destination) - config.snat4[i].first;
+		if (offset < config.snat4[i].count) {
+			pkt->role = ROLE_ANSWER;
+			pkt->snat_index = config.snat4[i].first_index + offset;
+			pkt->snat_own = config.snat4[i].own;
+			return GO_ON;
+		}
+	}
+	return DONE(HOOK_PASS);
+}
+
+/* Reads the IPv4 header and refuses what makes no sense. */
+static __always_inline int read_ipv4(struct packet *pkt, __u32 frame_length)
+{
+	struct iphdr *ip = pkt->ip;
+
+	pkt->l3_size = ip->ihl * 4;
+	pkt->length = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || pkt->l3_size < sizeof(*ip) || pkt->length < pkt->l3_size)
+		return DROP(DROP_BAD_HEADER);
+	if (pkt->l3_offset + pkt->length > frame_length)
+		return DROP(DROP_TRUNCATED);
+	if (ip->frag_off & IP_FRAGMENT)
+		return DROP(DROP_FRAGMENT);
+	pkt->protocol = ip->protocol;
+	pkt->ttl = ip->ttl;
+	pkt->source = ip->saddr;
+	pkt->destination = ip->daddr;
+	pkt->l4 = (void *)ip + pkt->l3_size;
+	return GO_ON;
+}
+
+/* Reads ports and flags. All three protocols have at least 8 bytes. */
+static __always_inline int read_l4(struct packet *pkt)
+{
+	__u32 room = pkt->length - pkt->l3_size;
+	__u8 data_offset;
+
+	if (pkt->protocol != IPPROTO_TCP && pkt->protocol != IPPROTO_UDP &&
+	    pkt->protocol != IPPROTO_ICMP)
+		return DROP(DROP_UNKNOWN_PROTOCOL);
+	if (room < sizeof(struct udphdr) || pkt->l4 + sizeof(struct udphdr) > pkt->end)
+		return DROP(DROP_TRUNCATED);
+	pkt->ports = *(__u32 *)pkt->l4;
+	if (pkt->protocol != IPPROTO_TCP)
+		return GO_ON;
+	if (room < sizeof(struct tcphdr) || pkt->l4 + sizeof(struct tcphdr) > pkt->end)
+		return DROP(DROP_TRUNCATED);
+	data_offset = (*(__u8 *)(pkt->l4 + 12) >> 4) * 4;
+	if (data_offset < sizeof(struct tcphdr) || data_offset > room)
+		return DROP(DROP_BAD_HEADER);
+	pkt->tcp_flags = *(__u8 *)(pkt->l4 + TCP_FLAGS_OFFSET);
+	return GO_ON;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Addresses, ports, TTL and both checksums of a packet, by difference. */
+#pragma once
+
+#include "packet.h"
+#include "checksum.h"
+
+/* The TTL is the upper byte of its 16-bit word on the wire, the lower as
+ * loaded here: less 1, as ~old + new. */
+#define TTL_LESS_ONE_DELTA 0xfffe
+
+struct rewrite {
+	__u32 source;
+	__u32 destination;
+	__u32 ports;
+	__u16 l3_delta;
+	__u16 l4_delta;
+};
+
+static __always_inline int rewrite_packet(hook_ctx *ctx, struct packet *pkt,
+					  const struct rewrite *to)
+{
+	__u32 checksum_at = pkt->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
+							   offsetof(struct udphdr, check);
+	void *checksum = pkt->l4 + checksum_at;
+
+	pkt->ip->ttl = pkt->ttl - 1;
+	pkt->ip->check = checksum_apply(pkt->ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
+	pkt->ip->saddr = to->source;
+	pkt->ip->daddr = to->destination;
+	*(__u32 *)pkt->l4 = to->ports;
+	if (checksum + sizeof(__u16) > pkt->end)
+		return DROP(DROP_TRUNCATED);
+	if (hook_update_l4(ctx, checksum, pkt->l3_offset + pkt->l3_size + checksum_at,
+			   pkt->protocol, to->l3_delta, to->l4_delta))
+		return DROP(DROP_INTERNAL);
+	return GO_ON;
+}

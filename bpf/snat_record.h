@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Claiming and releasing flow records, and removing what a former flow left.
+ * A record is claimed by compare-and-swap of its life, so whoever wins owns
+ * it; the halves that point to it are removed before it serves anew.
+ */
+#pragma once
+
+#include "flow_state.h"
+#include "counters.h"
+
+/* A new flow that looks for a SNAT port towards its backend. */
+struct claim {
+	struct shared_key tuple;	/* port and SNAT address: of the record looked at */
+	__u32 now;
+	__u32 position;			/* record looked at next */
+	__u32 found;			/* record that was claimed, + 1 */
+	__u32 share;			/* record whose port can be shared, + 1 */
+	__u32 oldest;			/* record that is closed the longest, + 1 */
+	__u32 oldest_age;
+	__u16 generation;		/* of the claimed life */
+	__u16 share_generation;
+	__u32 extra;			/* 1: walking the extra region */
+};
+
+static __always_inline __u32 direct_records(void)
+{
+	return config.snat_addresses << 16;
+}
+
+static __always_inline void aim_at(struct claim *claim, __u32 index)
+{
+	claim->tuple.snat_index = index >> 16;
+	claim->tuple.snat_port = bpf_htons((__u16)index);
+}
+
+/* Is there a shared flow of this very tuple? */
+static __always_inline int tuple_is_shared(struct claim *claim)
+{
+	return bpf_map_lookup_elem(&snat_shared, &claim->tuple) != NULL;
+}
+
+static __noinline int remove_halves(struct flow_record *record, __u32 index, __u32 generation,
+				    __u32 flags)
+{
+	struct flow_key4 key = {};
+	struct flow_forward *forward;
+	struct shared_key *shared;
+	__u32 extra = index - direct_records();
+
+	if (!record)
+		return 0;
+	key.client = record->client[0];
+	key.vip = record->vip[0];
+	key.client_port = record->client_port;
+	key.vip_port = record->vip_port;
+	key.protocol = record->protocol;
+	forward = bpf_map_lookup_elem(&flows4, &key);
+	if (!(flags & FLOW_F_DETACHED) && forward && forward->record == index &&
+	    forward->record_generation == (__u16)generation)
+		bpf_map_delete_elem(&flows4, &key);
+	if (!(flags & FLOW_F_EXTRA))
+		return 0;
+	shared = bpf_map_lookup_elem(&snat_extra_keys, &extra);
+	if (shared)
+		bpf_map_delete_elem(&snat_shared, shared);
+	return 0;
+}
+
+static __always_inline void release_record(struct flow_record *record, __u16 generation)
+{
+	union life old = life_read(record), new = old;
+
+	if (old.generation != generation)
+		return;
+	new.state = FLOW_FREE;
+	new.flags &= FLOW_F_SHARED;
+	life_swap(record, old, new);
+}
+
+/* Claims the record if its life is still `old`. */
+static __always_inline int take_record(struct flow_record *record, __u32 index, union life old,
+				       struct claim *claim)
+{
+	union life new = {
+		.seen = claim->now, .generation = old.generation + 1, .state = FLOW_CLAIMED,
+		.flags = claim->extra ? FLOW_F_EXTRA : old.flags & FLOW_F_SHARED,
+	};
+
+	if (!life_swap(record, old, new))
+		return 0;
+	if (old.state != FLOW_FREE)
+		remove_halves(record, index, old.generation, old.flags);
+	if ((old.flags & FLOW_F_SHARED) && tuple_is_shared(claim)) {
+		release_record(record, new.generation);
+		return 0;
+	}
+	claim->found = index + 1;
+	claim->generation = new.generation;
+	return 1;
+}
+
+/* Would a flow to the claim's backend be told apart from this record's? */
+static __always_inline int is_other_tuple(const struct flow_record *record,
+					  const struct claim *claim)
+{
+	struct backend *backend;
+
+	if (record->protocol != claim->tuple.protocol)
+		return 1;
+	backend = bpf_map_lookup_elem(&backends, &record->backend);
+	if (!backend || backend->state == BACKEND_FREE ||
+	    backend->generation != record->backend_generation)
+		return 0;
+	return backend->addr[0] != claim->tuple.backend[0] ||
+	       backend->port != claim->tuple.backend_port;
+}
