@@ -125,13 +125,15 @@ struct service {
  * The word service.table, from the lowest bit:
  *   24 bits  first line of the table in maglev_slots
  *    4 bits  size class, index into table_sizes; 0: no table, no backend
- *    4 bits  flags, reserved
+ *    4 bits  binary logarithm of the block's capacity; 0: no block. The agent's
+ *            own record, programs do not read it
  *   24 bits  index of the service's first backend in backends
  *    8 bits  generation, counts the switches
  */
 #define TABLE_LINE_BITS 24
 #define TABLE_CLASS_SHIFT 24
 #define TABLE_CLASS_MASK 0xf
+#define TABLE_ORDER_SHIFT 28
 #define TABLE_BLOCK_SHIFT 32
 #define TABLE_BLOCK_MASK 0xffffff
 #define TABLE_GENERATION_SHIFT 56
