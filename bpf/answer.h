@@ -74,8 +74,8 @@ static __always_inline struct next_hop *client_next_hop(hook_ctx *ctx, const str
 	return index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
 }
 
-static __always_inline int send_to_client(hook_ctx *ctx, struct packet *pkt,
-					  struct flow_record *record)
+static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pkt,
+					  const struct headers *at, struct flow_record *record)
 {
 	struct rewrite to = {
 		.source = record->vip[0], .destination = record->client[0],
@@ -85,17 +85,18 @@ static __always_inline int send_to_client(hook_ctx *ctx, struct packet *pkt,
 	int result;
 
 	count_out(record->service, record->backend, pkt->length);
-	result = rewrite_packet(ctx, pkt, &to);
+	result = rewrite_packet(ctx, pkt, at, &to);
 	if (result)
 		return result;
 	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));
 }
 
-static __always_inline int answer(hook_ctx *ctx, struct packet *pkt)
+static __always_inline int answer(hook_ctx *ctx, const struct packet *pkt, const struct headers *at)
 {
 	__u32 port = bpf_ntohs(destination_port(pkt));
 	__u32 index = (__u32)pkt->snat_index << 16 | port;
 	struct flow_record *record;
+	struct packet copy;
 	union life life;
 
 	if (port < config.snat_port_min || port > config.snat_port_max)
@@ -105,8 +106,7 @@ static __always_inline int answer(hook_ctx *ctx, struct packet *pkt)
 		return DROP(DROP_INTERNAL);
 	life = life_read(record);
 	if (unlikely(!matching_backend(record, life, pkt))) {
-		struct packet copy = *pkt;
-
+		copy = *pkt;
 		record = life.flags & FLOW_F_SHARED ? find_shared(&copy) : NULL;
 		if (!record)
 			return DROP(DROP_SNAT_NO_FLOW);
@@ -117,9 +117,8 @@ static __always_inline int answer(hook_ctx *ctx, struct packet *pkt)
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
 	if (unlikely(!answer_is_plain(pkt, life))) {
-		struct packet copy = *pkt;
-
+		copy = *pkt;
 		update_answered(ctx, &copy, record, life.generation);
 	}
-	return send_to_client(ctx, pkt, record);
+	return send_to_client(ctx, pkt, at, record);
 }

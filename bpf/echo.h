@@ -8,21 +8,25 @@
 
 #define ANSWER_TTL 64
 
-static __always_inline void swap_macs(struct ethhdr *eth)
+static __always_inline int swap_macs(hook_ctx *ctx)
 {
+	struct ethhdr *eth = hook_data(ctx);
 	__u8 mac[ETH_ALEN];
 
+	if ((void *)(eth + 1) > hook_end(ctx))
+		return -1;
 	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+	return 0;
 }
 
-static __always_inline void turn_echo(struct packet *pkt)
+static __always_inline int turn_echo(hook_ctx *ctx, const struct packet *pkt,
+				     const struct headers *at)
 {
-	struct icmp_header *icmp = pkt->l4;
-	struct iphdr *ip = pkt->ip;
+	struct icmp_header *icmp = at->l4;
+	struct iphdr *ip = at->ip;
 
-	swap_macs(pkt->data);
 	ip->saddr = pkt->destination;
 	ip->daddr = pkt->source;
 	/* Swapping addresses leaves the sum as it is; the TTL does not. */
@@ -31,11 +35,13 @@ static __always_inline void turn_echo(struct packet *pkt)
 	icmp->checksum = checksum_apply(icmp->checksum,
 					checksum_diff(ICMP_ECHO, ICMP_ECHOREPLY));
 	icmp->type = ICMP_ECHOREPLY;
+	return swap_macs(ctx);
 }
 
-static __always_inline int answer_icmp(hook_ctx *ctx, struct packet *pkt)
+static __always_inline int answer_icmp(hook_ctx *ctx, const struct packet *pkt,
+				       const struct headers *at)
 {
-	struct icmp_header *icmp = pkt->l4;
+	struct icmp_header *icmp = at->l4;
 
 	if (pkt->role != ROLE_TO_VIP || icmp->type != ICMP_ECHO || icmp->code != 0)
 		return DROP(DROP_ICMP);
@@ -43,7 +49,8 @@ static __always_inline int answer_icmp(hook_ctx *ctx, struct packet *pkt)
 		return DROP(DROP_UNKNOWN_VIP);
 	if (!config.answer_echo)
 		return DROP(DROP_ICMP);
-	turn_echo(pkt);
+	if (turn_echo(ctx, pkt, at))
+		return DROP(DROP_INTERNAL);
 	count_event(EVENT_ECHO_ANSWERED, pkt->length);
 	return hook_send(ctx, hook_ingress(ctx));
 }

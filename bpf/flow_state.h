@@ -39,9 +39,12 @@ static __always_inline int life_swap(struct flow_record *record, union life old,
 
 static __always_inline int life_expired(union life life, __u32 now)
 {
-	if (life.state >= FLOW_STATES)
+	__u32 state = life.state;
+
+	asm volatile("" : "+r"(state)); /* the verifier follows this register */
+	if (state >= FLOW_STATES)
 		return 0;
-	return now - life.seen > config.timeout[life.state];
+	return now - life.seen > config.timeout[state];
 }
 
 static __always_inline int life_available(union life life, __u32 now)
@@ -77,35 +80,41 @@ static __always_inline __u8 next_state(__u8 state, const struct packet *pkt, int
  * Takes the forward half away from a record: a newer flow of the same client
  * tuple has it. The port stays held for the rest of the hold time.
  */
-static __always_inline void life_detach(struct flow_record *record, __u16 generation, __u32 now)
+static __noinline int life_detach(struct flow_record *record, __u16 generation, __u32 now)
 {
+	if (!record)
+		return 0;
 	for (int i = 0; i < LIFE_TRIES; i++) {
 		union life old = life_read(record), new = old;
 
 		if (old.generation != generation || old.state == FLOW_FREE)
-			return;
+			return 0;
 		if (old.state != FLOW_CLOSED)
 			new.seen = now;
 		new.state = FLOW_CLOSED;
 		new.flags |= FLOW_F_DETACHED;
 		if (life_swap(record, old, new))
-			return;
+			return 1;
 	}
+	return 0;
 }
 
 /* After a packet that keeps the flow alive: seen is now, the state follows. */
-static __always_inline void life_touch(struct flow_record *record, __u16 generation,
-				       const struct packet *pkt, int from_client)
+static __noinline int life_touch(struct flow_record *record, __u16 generation,
+				 const struct packet *pkt, int from_client)
 {
+	if (!record)
+		return 0;
 	for (int i = 0; i < LIFE_TRIES; i++) {
 		union life old = life_read(record), new = old;
 
 		if (old.generation != generation || old.state <= FLOW_CLAIMED)
-			return;
+			return 0;
 		new.state = next_state(old.state, pkt, from_client);
 		if (old.state != FLOW_CLOSED)
 			new.seen = pkt->now;
 		if (life_swap(record, old, new))
-			return;
+			return 1;
 	}
+	return 0;
 }

@@ -86,7 +86,8 @@ static __always_inline int is_plain(const struct packet *pkt, const struct flow_
 	       !(pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 
-static __always_inline int send_to_backend(hook_ctx *ctx, struct packet *pkt,
+static __always_inline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
+					   const struct headers *at,
 					   const struct flow_forward *flow,
 					   const struct backend *backend)
 {
@@ -99,13 +100,13 @@ static __always_inline int send_to_backend(hook_ctx *ctx, struct packet *pkt,
 	int result;
 
 	count_in(flow->service, flow->backend, pkt->length);
-	result = rewrite_packet(ctx, pkt, &to);
+	result = rewrite_packet(ctx, pkt, at, &to);
 	if (result)
 		return result;
 	return send_to(ctx, pkt, hop ? bpf_map_lookup_elem(&next_hops, &hop) : NULL);
 }
 
-static __always_inline int forward(hook_ctx *ctx, struct packet *pkt)
+static __always_inline int forward(hook_ctx *ctx, struct packet *pkt, const struct headers *at)
 {
 	struct flow_key4 key = {
 		.client = pkt->source, .vip = pkt->destination,
@@ -113,6 +114,7 @@ static __always_inline int forward(hook_ctx *ctx, struct packet *pkt)
 		.protocol = pkt->protocol,
 	};
 	struct flow_forward opened = {}, *flow;
+	struct packet copy; /* so that pkt itself need not be in memory */
 	struct backend *backend = NULL;
 	int result = FLOW_ANEW, gone;
 
@@ -124,16 +126,16 @@ static __always_inline int forward(hook_ctx *ctx, struct packet *pkt)
 		gone = backend_gone(backend, flow->backend_generation);
 		result = FLOW_KEEP;
 		if (unlikely(gone || !is_plain(pkt, flow))) {
-			struct packet copy = *pkt;
-
+			copy = *pkt;
 			result = review_flow(&copy, &key, flow, gone);
 		}
 	}
 	if (unlikely(result == FLOW_ANEW)) {
-		struct packet copy = *pkt;
-
+		copy = *pkt;
 		flow = &opened;
-		result = open_flow(ctx, &copy, &key, flow);
+		result = open_flow(&copy, &key, flow);
+		if (!result)
+			find_way_back(ctx, &copy, opened.record);
 		pkt->service = copy.service;
 		backend = bpf_map_lookup_elem(&backends, &opened.backend);
 	}
@@ -141,5 +143,5 @@ static __always_inline int forward(hook_ctx *ctx, struct packet *pkt)
 		return result;
 	if (!flow || !backend)
 		return DROP(DROP_INTERNAL);
-	return send_to_backend(ctx, pkt, flow, backend);
+	return send_to_backend(ctx, pkt, at, flow, backend);
 }

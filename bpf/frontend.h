@@ -16,7 +16,7 @@ static __always_inline int is_frontend(const struct service *service, __u32 vip,
 	       service->key.protocol == protocol && service->key.family == FAMILY_V4;
 }
 
-static __noinline struct service *find_overflowed(__u32 vip, __u32 port, __u32 protocol,
+static __always_inline struct service *find_overflowed(__u32 vip, __u32 port, __u32 protocol,
 						  __u32 *index)
 {
 	struct frontend_key key = {
@@ -33,14 +33,15 @@ static __noinline struct service *find_overflowed(__u32 vip, __u32 port, __u32 p
 }
 
 /* Port and protocol 0 ask for the VIP itself. Sets *index when found. */
-static __always_inline struct service *find_service(__u32 vip, __u16 port, __u8 protocol,
-						    __u32 *index)
+static __noinline struct service *find_service(__u32 vip, __u16 port, __u8 protocol, __u32 *index)
 {
 	__u64 hash = ((__u64)vip | (__u64)port << 32 | (__u64)protocol << 48 |
 		      (__u64)FAMILY_V4 << 56) * 0x9E3779B97F4A7C15ull;
 	struct frontend_bucket *bucket;
 	__u32 tag, position;
 
+	if (!index)
+		return NULL;
 	hash ^= hash >> 32;
 	tag = hash >> 32;
 	position = (__u32)hash & config.bucket_mask;

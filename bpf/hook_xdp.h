@@ -30,9 +30,14 @@ static __always_inline __u32 hook_ingress(const hook_ctx *ctx)
 	return ctx->ingress_ifindex;
 }
 
+/* The verifier wants pointers subtracted in 64 bits; the compiler is kept from
+ * narrowing it. */
 static __always_inline __u32 hook_frame_length(const hook_ctx *ctx)
 {
-	return (__u32)(ctx->data_end - ctx->data);
+	__u64 length = hook_end(ctx) - hook_data(ctx);
+
+	asm volatile("" : "+r"(length));
+	return length;
 }
 
 /* XDP frames are linear here. */

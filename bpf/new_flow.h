@@ -88,7 +88,7 @@ static __noinline int abandon_claim(struct flow_record *record, __u32 index)
 }
 
 /* Opens a flow for pkt and fills *forward; sets pkt->service. */
-static __noinline int open_flow(hook_ctx *ctx, struct packet *pkt, const struct flow_key4 *key,
+static __noinline int open_flow(struct packet *pkt, const struct flow_key4 *key,
 				struct flow_forward *forward)
 {
 	struct claim claim = {};
@@ -117,10 +117,19 @@ static __noinline int open_flow(hook_ctx *ctx, struct packet *pkt, const struct 
 		return DROP(DROP_INTERNAL);
 	write_forward(forward, pkt, backend, &claim);
 	write_record(record, pkt, forward, &claim);
-	record->client_next_hop = find_client_next_hop(ctx, pkt->source, pkt->now);
 	if (bpf_map_update_elem(&flows4, key, forward, BPF_ANY))
 		return abandon_claim(record, index);
 	publish_record(record, pkt);
 	count_flow(pkt->service, forward->backend);
 	return GO_ON;
+}
+
+/* Once a flow is open, before its first packet leaves: the way back. */
+static __noinline int find_way_back(hook_ctx *ctx, const struct packet *pkt, __u32 index)
+{
+	struct flow_record *record = bpf_map_lookup_elem(&flow_records, &index);
+
+	if (record)
+		record->client_next_hop = find_client_next_hop(ctx, pkt->source, pkt->now);
+	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A packet, read once. Offsets are from the start of the frame and stay valid
- * when a helper moves the frame; pointers do not.
+ * A packet, read once: what it says (struct packet, which outlives every
+ * rewriting), and where (struct headers, valid until a helper moves the frame).
  */
 #pragma once
 
@@ -37,11 +37,14 @@ struct icmp_header {
 
 enum packet_role { ROLE_TO_VIP, ROLE_ANSWER };
 
-struct packet {
+struct headers {
 	void *data;
 	void *end;
 	struct iphdr *ip;
 	void *l4;
+};
+
+struct packet {
 	__u32 source;		/* as loaded from the wire */
 	__u32 destination;
 	__u32 ports;		/* source port in the low half, as loaded */
@@ -75,37 +78,37 @@ static __always_inline __u16 destination_port(const struct packet *pkt)
 }
 
 /* Finds the IPv4 header behind up to two VLAN tags. */
-static __always_inline int find_ipv4(struct packet *pkt)
+static __always_inline int find_ipv4(struct packet *pkt, struct headers *at)
 {
-	struct ethhdr *eth = pkt->data;
+	struct ethhdr *eth = at->data;
 	__u16 type;
 
-	if (pkt->data + sizeof(*eth) > pkt->end)
+	if (at->data + sizeof(*eth) > at->end)
 		return DONE(HOOK_PASS);
 	type = eth->h_proto;
 	pkt->l3_offset = sizeof(*eth);
 	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		__u16 *tag = pkt->data + pkt->l3_offset;
+		__u16 *tag = at->data + pkt->l3_offset;
 
 		if (likely(type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD)))
 			break;
-		if ((void *)(tag + 2) > pkt->end)
+		if ((void *)(tag + 2) > at->end)
 			return DONE(HOOK_PASS);
 		type = tag[1];
 		pkt->l3_offset += 4;
 	}
 	if (type != bpf_htons(ETH_P_IP))
 		return DONE(HOOK_PASS);
-	pkt->ip = pkt->data + pkt->l3_offset;
-	if ((void *)(pkt->ip + 1) > pkt->end)
+	at->ip = at->data + pkt->l3_offset;
+	if ((void *)(at->ip + 1) > at->end)
 		return DONE(HOOK_PASS);
 	return GO_ON;
 }
 
 /* To one of our VIPs, an answer to one of our SNAT addresses, or not ours? */
-static __always_inline int classify(struct packet *pkt)
+static __always_inline int classify(struct packet *pkt, const struct headers *at)
 {
-	__u32 destination = pkt->ip->daddr;
+	__u32 destination = at->ip->daddr;
 
 #pragma unroll
 	for (int i = 0; i < MAX_VIP_RANGES; i++) {
@@ -134,9 +137,10 @@ static __always_inline int classify(struct packet *pkt)
 }
 
 /* Reads the IPv4 header and refuses what makes no sense. */
-static __always_inline int read_ipv4(struct packet *pkt, __u32 frame_length)
+static __always_inline int read_ipv4(struct packet *pkt, struct headers *at,
+				     __u32 frame_length)
 {
-	struct iphdr *ip = pkt->ip;
+	struct iphdr *ip = at->ip;
 
 	pkt->l3_size = ip->ihl * 4;
 	pkt->length = bpf_ntohs(ip->tot_len);
@@ -150,12 +154,12 @@ static __always_inline int read_ipv4(struct packet *pkt, __u32 frame_length)
 	pkt->ttl = ip->ttl;
 	pkt->source = ip->saddr;
 	pkt->destination = ip->daddr;
-	pkt->l4 = (void *)ip + pkt->l3_size;
+	at->l4 = (void *)ip + pkt->l3_size;
 	return GO_ON;
 }
 
 /* Reads ports and flags. All three protocols have at least 8 bytes. */
-static __always_inline int read_l4(struct packet *pkt)
+static __always_inline int read_l4(struct packet *pkt, const struct headers *at)
 {
 	__u32 room = pkt->length - pkt->l3_size;
 	__u8 data_offset;
@@ -163,16 +167,16 @@ static __always_inline int read_l4(struct packet *pkt)
 	if (pkt->protocol != IPPROTO_TCP && pkt->protocol != IPPROTO_UDP &&
 	    pkt->protocol != IPPROTO_ICMP)
 		return DROP(DROP_UNKNOWN_PROTOCOL);
-	if (room < sizeof(struct udphdr) || pkt->l4 + sizeof(struct udphdr) > pkt->end)
+	if (room < sizeof(struct udphdr) || at->l4 + sizeof(struct udphdr) > at->end)
 		return DROP(DROP_TRUNCATED);
-	pkt->ports = *(__u32 *)pkt->l4;
+	pkt->ports = *(__u32 *)at->l4;
 	if (pkt->protocol != IPPROTO_TCP)
 		return GO_ON;
-	if (room < sizeof(struct tcphdr) || pkt->l4 + sizeof(struct tcphdr) > pkt->end)
+	if (room < sizeof(struct tcphdr) || at->l4 + sizeof(struct tcphdr) > at->end)
 		return DROP(DROP_TRUNCATED);
-	data_offset = (*(__u8 *)(pkt->l4 + 12) >> 4) * 4;
+	data_offset = (*(__u8 *)(at->l4 + 12) >> 4) * 4;
 	if (data_offset < sizeof(struct tcphdr) || data_offset > room)
 		return DROP(DROP_BAD_HEADER);
-	pkt->tcp_flags = *(__u8 *)(pkt->l4 + TCP_FLAGS_OFFSET);
+	pkt->tcp_flags = *(__u8 *)(at->l4 + TCP_FLAGS_OFFSET);
 	return GO_ON;
 }

@@ -39,32 +39,33 @@ static __always_inline int finish(hook_ctx *ctx, const struct packet *pkt, int r
 	return HOOK_DROP;
 }
 
-static __always_inline int handle(hook_ctx *ctx, struct packet *pkt)
+static __always_inline int handle(hook_ctx *ctx, struct packet *pkt, struct headers *at)
 {
-	int result = read_ipv4(pkt, hook_frame_length(ctx));
+	int result = read_ipv4(pkt, at, hook_frame_length(ctx));
 
 	if (!result)
-		result = read_l4(pkt);
+		result = read_l4(pkt, at);
 	if (result)
 		return result;
 	if (pkt->protocol == IPPROTO_ICMP)
-		return answer_icmp(ctx, pkt);
+		return answer_icmp(ctx, pkt, at);
 	pkt->now = clock_now();
-	return pkt->role == ROLE_ANSWER ? answer(ctx, pkt) : forward(ctx, pkt);
+	return pkt->role == ROLE_ANSWER ? answer(ctx, pkt, at) : forward(ctx, pkt, at);
 }
 
 static __always_inline int balance(hook_ctx *ctx)
 {
 	struct packet pkt = {};
+	struct headers at = {};
 	int result;
 
 	hook_make_readable(ctx, HEADERS_MOST);
-	pkt.data = hook_data(ctx);
-	pkt.end = hook_end(ctx);
-	result = find_ipv4(&pkt);
+	at.data = hook_data(ctx);
+	at.end = hook_end(ctx);
+	result = find_ipv4(&pkt, &at);
 	if (!result)
-		result = classify(&pkt);
+		result = classify(&pkt, &at);
 	if (likely(result > GO_ON)) /* not ours */
 		return result - VERDICT_BASE;
-	return finish(ctx, &pkt, handle(ctx, &pkt));
+	return finish(ctx, &pkt, handle(ctx, &pkt, &at));
 }

@@ -112,9 +112,9 @@ static __noinline int send_rst(hook_ctx *ctx, const struct packet *pkt)
 	if (hook_set_length(ctx, l3 + sizeof(struct iphdr) + sizeof(*tcp)))
 		return DROP(DROP_INTERNAL);
 	data = hook_data(ctx);
-	if (l3 > LINK_MOST || data + l3 + sizeof(struct iphdr) + sizeof(*tcp) > hook_end(ctx))
+	if (l3 > LINK_MOST || data + l3 + sizeof(struct iphdr) + sizeof(*tcp) > hook_end(ctx) ||
+	    swap_macs(ctx))
 		return DROP(DROP_INTERNAL);
-	swap_macs(data);
 	write_answer_ip(data + l3, pkt, IPPROTO_TCP, sizeof(struct iphdr) + sizeof(*tcp));
 	write_rst(data + l3 + sizeof(struct iphdr), pkt, seq, ack,
 		  pkt->length - pkt->l3_size - header);
@@ -167,10 +167,9 @@ static __noinline int send_unreachable(hook_ctx *ctx, const struct packet *pkt)
 	    hook_set_length(ctx, l3 + quote) || open_gap(ctx, l3))
 		return DROP(DROP_INTERNAL);
 	data = hook_data(ctx);
-	if (data + l3 + ICMP_GROWTH > hook_end(ctx))
+	if (data + l3 + ICMP_GROWTH > hook_end(ctx) || swap_macs(ctx))
 		return DROP(DROP_INTERNAL);
 	icmp = data + l3 + sizeof(struct iphdr);
-	swap_macs(data);
 	write_answer_ip(data + l3, pkt, IPPROTO_ICMP, ICMP_GROWTH + quote);
 	__builtin_memset(icmp, 0, sizeof(*icmp));
 	icmp->type = ICMP_DEST_UNREACH;

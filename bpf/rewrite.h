@@ -17,19 +17,19 @@ struct rewrite {
 	__u16 l4_delta;
 };
 
-static __always_inline int rewrite_packet(hook_ctx *ctx, struct packet *pkt,
-					  const struct rewrite *to)
+static __always_inline int rewrite_packet(hook_ctx *ctx, const struct packet *pkt,
+					  const struct headers *at, const struct rewrite *to)
 {
 	__u32 checksum_at = pkt->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
 							   offsetof(struct udphdr, check);
-	void *checksum = pkt->l4 + checksum_at;
+	void *checksum = at->l4 + checksum_at;
 
-	pkt->ip->ttl = pkt->ttl - 1;
-	pkt->ip->check = checksum_apply(pkt->ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
-	pkt->ip->saddr = to->source;
-	pkt->ip->daddr = to->destination;
-	*(__u32 *)pkt->l4 = to->ports;
-	if (checksum + sizeof(__u16) > pkt->end)
+	at->ip->ttl = pkt->ttl - 1;
+	at->ip->check = checksum_apply(at->ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
+	at->ip->saddr = to->source;
+	at->ip->daddr = to->destination;
+	*(__u32 *)at->l4 = to->ports;
+	if (checksum + sizeof(__u16) > at->end)
 		return DROP(DROP_TRUNCATED);
 	if (hook_update_l4(ctx, checksum, pkt->l3_offset + pkt->l3_size + checksum_at,
 			   pkt->protocol, to->l3_delta, to->l4_delta))
