@@ -25,6 +25,11 @@ function described<T extends z.ZodType>(schema: T, allowed: string, defaultText?
   return schema.meta({ allowed, ...(defaultText === undefined ? {} : { defaultText }) } satisfies FieldMeta);
 }
 
+/** Without a detail the message says what is allowed. */
+function refuse(context: z.RefinementCtx, detail?: string): void {
+  context.addIssue({ code: 'custom', params: { detail } });
+}
+
 export function integer(min: number, max: number): z.ZodInt {
   return described(z.int().min(min).max(max), `a whole number, ${min} to ${max}`);
 }
@@ -87,7 +92,7 @@ export function duration(min: number, max: number) {
   const schema = z.string().transform((text, context) => {
     const value = parseDuration(text);
     if (value !== undefined && value >= min && value <= max) return value;
-    context.addIssue({ code: 'custom', message: '' });
+    refuse(context);
     return z.NEVER;
   });
   return described(schema, allowed);
@@ -99,12 +104,12 @@ export function vipRange() {
     const parsed = parseCidr4(text);
     const network = parsed && networkOf(parsed.address, parsed.length);
     if (parsed === undefined || network === undefined || parsed.length < 8) {
-      context.addIssue({ code: 'custom', message: '' });
+      refuse(context);
     } else if (network !== parsed.address) {
       const right = formatPrefix4({ network, length: parsed.length });
-      context.addIssue({ code: 'custom', message: `is not a network address; did you mean ${right}?` });
+      refuse(context, `is not a network address; did you mean ${right}?`);
     } else if (!isUnicast(network)) {
-      context.addIssue({ code: 'custom', message: 'is not unicast: no host can have these addresses' });
+      refuse(context, 'is not unicast: no host can have these addresses');
     } else return { network, length: parsed.length };
     return z.NEVER;
   });
@@ -115,10 +120,10 @@ export function vipRange() {
 export function addressRange() {
   const schema = z.string().transform((text, context): { first: number; count: number } => {
     const range = parseAddressRange(text);
-    if (range === undefined) context.addIssue({ code: 'custom', message: '' });
-    else if (typeof range === 'string') context.addIssue({ code: 'custom', message: range });
+    if (range === undefined) refuse(context);
+    else if (typeof range === 'string') refuse(context, range);
     else if (!isUnicast(range.first) || !isUnicast(range.first + range.count - 1)) {
-      context.addIssue({ code: 'custom', message: 'is not unicast: no host can have these addresses' });
+      refuse(context, 'is not unicast: no host can have these addresses');
     } else return range;
     return z.NEVER;
   });
@@ -147,7 +152,7 @@ export function unicastAddress() {
   const schema = z.string().transform((text, context) => {
     const address = parseIpv4(text);
     if (address !== undefined && isUnicast(address)) return address;
-    context.addIssue({ code: 'custom', message: '' });
+    refuse(context);
     return z.NEVER;
   });
   return described(schema, 'an IPv4 unicast address');
@@ -158,7 +163,7 @@ export function portRange(defaultText: string) {
     const parts = /^(\d{1,5})-(\d{1,5})$/.exec(text);
     const [min, max] = [Number(parts?.[1]), Number(parts?.[2])];
     if (parts !== null && min >= 1 && max <= 65535 && min <= max) return { min, max };
-    context.addIssue({ code: 'custom', message: '' });
+    refuse(context);
     return z.NEVER;
   });
   return described(schema, 'first-last within 1-65535, such as 1024-65535', defaultText);
@@ -169,7 +174,7 @@ export function listenAddress(defaultText: string) {
     const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text);
     const [host, port] = [parts?.[1] ?? parts?.[2], Number(parts?.[3])];
     if (host !== undefined && port >= 1 && port <= 65535) return { host, port };
-    context.addIssue({ code: 'custom', message: '' });
+    refuse(context);
     return z.NEVER;
   });
   return described(schema, 'host:port such as 127.0.0.1:9469 or [::1]:9469', defaultText);

@@ -69,8 +69,8 @@ function problemsOf(issue: z.core.$ZodIssue, raw: unknown): PathProblem[] {
   if (value === undefined) return [{ path, message: `is missing; it must be ${allowed ?? 'given'}` }];
   const shown = JSON.stringify(value).slice(0, 80);
   if (value === null) return [{ path, message: `has no value; leave the key out, or give ${allowed}` }];
-  const detail = issue.code === 'custom' ? issue.message : '';
-  return [{ path, message: `${shown} ${detail === '' ? `must be ${allowed}` : detail}` }];
+  const detail: unknown = issue.code === 'custom' ? issue.params?.detail : undefined;
+  return [{ path, message: `${shown} ${typeof detail === 'string' ? detail : `must be ${allowed}`}` }];
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

@@ -1,0 +1,157 @@
+/**
+ * Kubernetes' own shapes of Service and EndpointSlice, read into ours. Unknown fields are ignored and
+ * null is the same as nothing, as in the API. Used by every source.
+ */
+import { z } from 'zod';
+import type { Endpoint, EndpointPort, EndpointSlice, Service, ServicePort } from './kube-objects.ts';
+
+export interface DecodeIssue {
+  readonly path: ReadonlyArray<string | number>;
+  readonly message: string;
+}
+
+export type Decoded<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly issues: readonly DecodeIssue[] };
+
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+export const DEFAULT_NAMESPACE = 'default';
+
+const text = z.string().nullish();
+const flag = z.boolean().nullish();
+const list = <T extends z.ZodType>(item: T) => z.array(item).nullish();
+const map = z.record(z.string(), z.string()).nullish();
+/** What the API server asks of names: RFC 1123 labels, joined by dots. */
+const objectName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, {
+    error: 'must be lower-case letters, digits, - and .',
+  });
+
+const metadata = z.object({
+  name: objectName,
+  namespace: objectName.nullish(),
+  annotations: map,
+  labels: map,
+  creationTimestamp: text,
+});
+
+const serviceSchema = z.object({
+  metadata,
+  spec: z
+    .object({
+      type: text,
+      clusterIP: text,
+      externalIPs: list(z.string()),
+      ports: list(z.object({ name: text, port: z.int(), protocol: text })),
+      publishNotReadyAddresses: flag,
+      sessionAffinity: text,
+      externalTrafficPolicy: text,
+      loadBalancerClass: text,
+      loadBalancerSourceRanges: list(z.string()),
+    })
+    .nullish(),
+  status: z
+    .object({
+      loadBalancer: z.object({ ingress: list(z.object({ ip: text, ipMode: text })) }).nullish(),
+    })
+    .nullish(),
+});
+
+const sliceSchema = z.object({
+  metadata,
+  addressType: z.string(),
+  ports: list(z.object({ name: text, port: z.int().nullish(), protocol: text })),
+  endpoints: list(
+    z.object({
+      addresses: list(z.string()),
+      conditions: z.object({ ready: flag, serving: flag, terminating: flag }).nullish(),
+      targetRef: z.object({ kind: text, namespace: text, name: text }).nullish(),
+      nodeName: text,
+    }),
+  ),
+});
+
+/** Reads `v1` `Service`. */
+export function decodeService(value: unknown): Decoded<Service> {
+  const result = serviceSchema.safeParse(value);
+  if (!result.success) return { ok: false, issues: issuesOf(result.error) };
+  const { metadata, spec, status } = result.data;
+  const createdAt = Date.parse(metadata.creationTimestamp ?? '');
+  return {
+    ok: true,
+    value: {
+      kind: 'Service',
+      ...identityOf(metadata),
+      type: spec?.type ?? 'ClusterIP',
+      ...(Number.isNaN(createdAt) ? {} : { createdAt }),
+      ...given('clusterIP', spec?.clusterIP),
+      externalIPs: spec?.externalIPs ?? [],
+      ingress: (status?.loadBalancer?.ingress ?? []).map(({ ip, ipMode }) => ({
+        ...given('ip', ip),
+        ...given('ipMode', ipMode),
+      })),
+      ports: (spec?.ports ?? []).map(
+        ({ name, port, protocol }): ServicePort => ({ name: name ?? '', port, protocol: protocol ?? 'TCP' }),
+      ),
+      publishNotReadyAddresses: spec?.publishNotReadyAddresses ?? false,
+      sessionAffinity: spec?.sessionAffinity ?? 'None',
+      externalTrafficPolicy: spec?.externalTrafficPolicy ?? 'Cluster',
+      ...given('loadBalancerClass', spec?.loadBalancerClass),
+      loadBalancerSourceRanges: spec?.loadBalancerSourceRanges ?? [],
+    },
+  };
+}
+
+/** Reads `discovery.k8s.io/v1` `EndpointSlice`. */
+export function decodeEndpointSlice(value: unknown): Decoded<EndpointSlice> {
+  const result = sliceSchema.safeParse(value);
+  if (!result.success) return { ok: false, issues: issuesOf(result.error) };
+  const { metadata, addressType, ports, endpoints } = result.data;
+  const identity = identityOf(metadata);
+  return {
+    ok: true,
+    value: {
+      kind: 'EndpointSlice',
+      ...identity,
+      ...given('service', metadata.labels?.[SERVICE_NAME_LABEL]),
+      addressType,
+      ports: (ports ?? []).map(
+        ({ name, port, protocol }): EndpointPort => ({
+          name: name ?? '',
+          ...given('port', port),
+          protocol: protocol ?? 'TCP',
+        }),
+      ),
+      endpoints: (endpoints ?? []).map(({ addresses, conditions, targetRef, nodeName }): Endpoint => {
+        const ready = conditions?.ready ?? true;
+        const pod =
+          targetRef?.kind === 'Pod' && targetRef.name
+            ? `${targetRef.namespace ?? identity.namespace}/${targetRef.name}`
+            : undefined;
+        return {
+          addresses: addresses ?? [],
+          ready,
+          serving: conditions?.serving ?? ready,
+          terminating: conditions?.terminating ?? false,
+          ...given('target', pod),
+          ...given('node', nodeName),
+        };
+      }),
+    },
+  };
+}
+
+function identityOf({ name, namespace, annotations }: z.output<typeof metadata>) {
+  return { namespace: namespace ?? DEFAULT_NAMESPACE, name, annotations: annotations ?? {} };
+}
+
+/** The field if there is a value: an absent field and an undefined one are not the same to the compiler. */
+function given<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
+  return (value === null || value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+function issuesOf(error: z.ZodError): DecodeIssue[] {
+  return error.issues.map(({ path, message }) => ({ path: path as DecodeIssue['path'], message }));
+}
