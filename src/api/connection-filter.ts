@@ -1,0 +1,103 @@
+/** The query of /v1/connections: which flows, and how many at most. */
+import { formatIpv4, networkOf, parseCidr4, parseIpv4 } from '../net/ipv4.ts';
+import { HttpError } from './http-error.ts';
+import type { ConnectionView } from './types.ts';
+
+export interface ConnectionFilter {
+  /** An address or a prefix. */
+  readonly client?: { readonly network: number; readonly length: number };
+  /** `10.0.0.5` or `10.0.0.5:8080`. */
+  readonly backend?: string;
+  /** `namespace/name`, `name`, or a frontend `10.1.0.2:53/UDP`. */
+  readonly service?: string;
+  readonly state?: string;
+  readonly protocol?: 'TCP' | 'UDP';
+  readonly limit: number;
+}
+
+/** Without a limit all are meant: what was left out silently would be taken for not there. */
+export const MAX_CONNECTIONS = 1_000_000;
+
+const KNOWN = ['client', 'backend', 'service', 'state', 'protocol', 'limit'];
+
+/** Throws an HttpError 400 that names the parameter, its value and what is allowed. */
+export function parseConnectionFilter(query: URLSearchParams): ConnectionFilter {
+  for (const key of query.keys()) {
+    if (!KNOWN.includes(key)) {
+      throw new HttpError(400, `unknown parameter "${key}"`, `known are: ${KNOWN.join(', ')}`);
+    }
+  }
+  const text = (key: string): string | undefined => query.get(key) || undefined;
+  const client = text('client');
+  const protocol = text('protocol')?.toUpperCase();
+  if (protocol !== undefined && protocol !== 'TCP' && protocol !== 'UDP') {
+    throw new HttpError(400, `protocol=${protocol}`, 'give TCP or UDP');
+  }
+  const backend = text('backend');
+  const service = text('service');
+  const state = text('state');
+  return {
+    ...(client === undefined ? {} : { client: parseClient(client) }),
+    ...(backend === undefined ? {} : { backend: parseBackend(backend) }),
+    ...(service === undefined ? {} : { service }),
+    ...(state === undefined ? {} : { state: state.toLowerCase() }),
+    ...(protocol === undefined ? {} : { protocol }),
+    limit: parseLimit(text('limit')),
+  };
+}
+
+function parseClient(text: string): { network: number; length: number } {
+  const cidr = parseCidr4(text.includes('/') ? text : `${text}/32`);
+  if (cidr === undefined) {
+    throw new HttpError(
+      400,
+      `client=${text}`,
+      'give an IPv4 address or prefix, like 192.0.2.7 or 192.0.2.0/24',
+    );
+  }
+  return { network: networkOf(cidr.address, cidr.length), length: cidr.length };
+}
+
+function parseBackend(text: string): string {
+  const [address = '', port, ...rest] = text.split(':');
+  const number = parseIpv4(address);
+  const portIsFine =
+    port === undefined || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535);
+  if (number === undefined || !portIsFine || rest.length > 0) {
+    throw new HttpError(
+      400,
+      `backend=${text}`,
+      'give an IPv4 address, with or without a port: 10.0.0.5:8080',
+    );
+  }
+  return port === undefined ? formatIpv4(number) : `${formatIpv4(number)}:${Number(port)}`;
+}
+
+function parseLimit(text: string | undefined): number {
+  if (text === undefined) return MAX_CONNECTIONS;
+  const limit = Number(text);
+  if (!/^\d+$/.test(text) || limit < 1 || limit > MAX_CONNECTIONS) {
+    throw new HttpError(400, `limit=${text}`, `give a number from 1 to ${MAX_CONNECTIONS}`);
+  }
+  return limit;
+}
+
+/** Whether the flow is asked for; the limit is the caller's. */
+export function matchesFilter(filter: ConnectionFilter, flow: ConnectionView): boolean {
+  if (filter.protocol !== undefined && flow.protocol !== filter.protocol) return false;
+  if (filter.state !== undefined && flow.state.toLowerCase() !== filter.state) return false;
+  if (filter.client !== undefined) {
+    const client = parseIpv4(flow.client.split(':')[0] ?? '');
+    if (client === undefined || networkOf(client, filter.client.length) !== filter.client.network)
+      return false;
+  }
+  if (filter.backend !== undefined) {
+    const wanted = filter.backend;
+    if (flow.backend !== wanted && flow.backend.split(':')[0] !== wanted) return false;
+  }
+  if (filter.service !== undefined) {
+    const { service, frontend } = flow;
+    if (![service, service.split('/')[1], frontend].includes(filter.service)) return false;
+  }
+  return true;
+}

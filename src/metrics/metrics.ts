@@ -1,0 +1,174 @@
+/** The Prometheus registry: what the agent counts itself, and what is read from the maps at each scrape. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ServiceView, StatsView, StatusView } from '../api/types.ts';
+import { type MetricDefinition, type MetricKey, metricTable } from './metric-table.ts';
+
+export interface PoolUse {
+  readonly pool: string;
+  readonly capacity: number;
+  readonly used: number;
+}
+
+/** All that a scrape shows, as of one moment. */
+export interface MetricsInput {
+  readonly status: StatusView;
+  readonly services: readonly ServiceView[];
+  readonly stats: StatsView;
+  readonly pools: readonly PoolUse[];
+  readonly drained: boolean;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly lastApplyAt?: number;
+}
+
+/** Series for each backend up to this many backends: four counters of two directions are enough then. */
+export const MAX_BACKEND_SERIES = 10_000;
+
+/** From a slice change in a small table to the first load of ten thousand services. */
+const APPLY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+type Labels = Record<string, string | number>;
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #metrics = new Map<MetricKey, Counter | Gauge>();
+  readonly #applyDuration: Histogram;
+  #applyFailures = 0;
+
+  constructor() {
+    for (const [key, definition] of Object.entries(metricTable) as Array<[MetricKey, MetricDefinition]>) {
+      const options = {
+        name: definition.name,
+        help: definition.help,
+        labelNames: [...definition.labels],
+        registers: [this.#registry],
+      };
+      if (definition.type === 'histogram') continue;
+      this.#metrics.set(key, definition.type === 'counter' ? new Counter(options) : new Gauge(options));
+    }
+    this.#applyDuration = new Histogram({
+      name: metricTable.applyDuration.name,
+      help: metricTable.applyDuration.help,
+      buckets: APPLY_BUCKETS,
+      registers: [this.#registry],
+    });
+  }
+
+  observeApply(seconds: number): void {
+    this.#applyDuration.observe(seconds);
+  }
+
+  countApplyFailure(): void {
+    this.#applyFailures += 1;
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The text of a scrape. */
+  render(input: MetricsInput): Promise<string> {
+    for (const metric of this.#metrics.values()) metric.reset();
+    this.#setAgent(input);
+    this.#setState(input);
+    this.#setServices(input.services);
+    this.#setStats(input.stats);
+    return this.#registry.metrics();
+  }
+
+  /** Absolute values: the maps count, not we, so counters are set rather than raised. */
+  #set(key: MetricKey, value: number, labels: Labels = {}): void {
+    const metric = this.#metrics.get(key);
+    // A counter was reset just before, so this sets it.
+    metric?.inc(labels, value);
+  }
+
+  #setAgent({ status, startedAt, drained, lastApplyAt }: MetricsInput): void {
+    this.#set('info', 1, {
+      version: status.version,
+      node: status.node,
+      hash_seed_fingerprint: status.hashSeedFingerprint,
+      layout_version: status.layoutVersion,
+    });
+    this.#set('startTime', startedAt / 1000);
+    const { user, system } = process.cpuUsage();
+    this.#set('cpuSeconds', (user + system) / 1e6);
+    this.#set('residentBytes', process.memoryUsage.rss());
+    this.#set('drained', drained ? 1 : 0);
+    this.#set('lastApply', (lastApplyAt ?? 0) / 1000);
+    this.#set('applyFailures', this.#applyFailures);
+  }
+
+  #setState({ status, pools }: MetricsInput): void {
+    this.#set('announced', status.vip.up ? 1 : 0);
+    for (const { name, mode, attached } of status.devices) {
+      this.#set('deviceAttached', attached ? 1 : 0, { device: name, mode });
+    }
+    for (const severity of ['error', 'warning']) {
+      const count = status.problems.filter((problem) => problem.severity === severity).length;
+      this.#set('problems', count, { severity });
+    }
+    this.#set('activeFlows', status.activeFlows);
+    this.#set('snatRecords', status.snat.records);
+    this.#set('snatRecordsUsed', status.snat.used);
+    this.#set('mapsBytes', status.memory.mapsBytes);
+    this.#set('sourceSynced', status.source.synced ? 1 : 0);
+    this.#set('sourceObjects', status.source.objects);
+    const changed = status.source.lastChangeAt;
+    this.#set('sourceLastChange', changed === undefined ? 0 : Date.parse(changed) / 1000);
+    for (const { pool, capacity, used } of pools) {
+      this.#set('poolCapacity', capacity, { pool });
+      this.#set('poolUsed', used, { pool });
+    }
+  }
+
+  #setServices(services: readonly ServiceView[]): void {
+    this.#set('services', services.length);
+    const totals = { active: 0, draining: 0 };
+    let shown = 0;
+    let omitted = 0;
+    for (const service of services) {
+      const labels = { namespace: service.namespace, service: service.name, frontend: service.frontend };
+      this.#setTraffic('service', labels, service.traffic);
+      this.#set('serviceFlows', service.traffic.flows, labels);
+      this.#set('serviceActiveFlows', service.activeFlows, labels);
+      const states = { active: 0, draining: 0 };
+      for (const backend of service.backends) states[backend.state] += 1;
+      for (const state of ['active', 'draining'] as const) {
+        totals[state] += states[state];
+        this.#set('serviceBackends', states[state], { ...labels, state });
+      }
+      for (const [reason, count] of Object.entries(service.drops)) {
+        if (count > 0) this.#set('serviceDrops', count, { ...labels, reason });
+      }
+      // All backends of a service or none, so that sums over a service mean something.
+      if (shown + service.backends.length > MAX_BACKEND_SERIES) {
+        omitted += service.backends.length;
+        continue;
+      }
+      shown += service.backends.length;
+      for (const backend of service.backends) {
+        const backendLabels = { ...labels, backend: `${backend.address}:${backend.port}` };
+        this.#setTraffic('backend', backendLabels, backend.traffic);
+        this.#set('backendFlows', backend.traffic.flows, backendLabels);
+      }
+    }
+    for (const state of ['active', 'draining'] as const) this.#set('backends', totals[state], { state });
+    this.#set('backendsOmitted', omitted);
+  }
+
+  #setTraffic(of: 'service' | 'backend', labels: Labels, traffic: ServiceView['traffic']): void {
+    this.#set(`${of}Packets`, traffic.packetsIn, { ...labels, direction: 'in' });
+    this.#set(`${of}Packets`, traffic.packetsOut, { ...labels, direction: 'out' });
+    this.#set(`${of}Bytes`, traffic.bytesIn, { ...labels, direction: 'in' });
+    this.#set(`${of}Bytes`, traffic.bytesOut, { ...labels, direction: 'out' });
+  }
+
+  #setStats(stats: StatsView): void {
+    for (const { reason, packets, bytes } of stats.drops) {
+      this.#set('drops', packets, { reason });
+      this.#set('dropBytes', bytes, { reason });
+    }
+    for (const { event, packets } of stats.events) this.#set('events', packets, { event });
+  }
+}
