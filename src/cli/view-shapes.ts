@@ -1,0 +1,152 @@
+/** The shapes of `src/api/types.ts`, as far as an answer can be checked at run time. */
+import type {
+  BackendView,
+  ConnectionView,
+  DeviceView,
+  MaglevView,
+  ServiceView,
+  StatsView,
+  StatusView,
+  TrafficView,
+} from '../api/types.ts';
+import type { Problem } from '../services/desired-state.ts';
+import { boolean, list, nullable, number, object, optional, record, text } from './shape.ts';
+
+const traffic = object<TrafficView>({
+  packetsIn: number,
+  bytesIn: number,
+  packetsOut: number,
+  bytesOut: number,
+  flows: number,
+});
+
+const backend = object<BackendView>({
+  index: number,
+  address: text,
+  port: number,
+  state: text<BackendView['state']>,
+  reason: optional(text<string>),
+  weight: number,
+  slots: number,
+  share: number,
+  target: optional(text<string>),
+  node: optional(text<string>),
+  nextHop: text<BackendView['nextHop']>,
+  activeFlows: number,
+  traffic,
+});
+
+export const serviceViews = list(
+  object<ServiceView>({
+    id: number,
+    vip: text,
+    port: number,
+    protocol: text<ServiceView['protocol']>,
+    frontend: text,
+    type: text<ServiceView['type']>,
+    namespace: text,
+    name: text,
+    portName: optional(text<string>),
+    mode: text<ServiceView['mode']>,
+    tableSize: number,
+    backends: list(backend),
+    activeFlows: number,
+    traffic,
+    drops: record(number),
+  }),
+);
+
+export const connectionViews = list(
+  object<ConnectionView>({
+    protocol: text<ConnectionView['protocol']>,
+    client: text,
+    frontend: text,
+    snat: text,
+    backend: text,
+    state: text,
+    idleSeconds: number,
+    expiresInSeconds: number,
+    service: text,
+  }),
+);
+
+export const statsView = object<StatsView>({
+  drops: list(
+    object<StatsView['drops'][number]>({ reason: text, packets: number, bytes: number, help: text }),
+  ),
+  events: list(
+    object<StatsView['events'][number]>({ event: text, packets: number, bytes: number, help: text }),
+  ),
+  services: list(
+    object<StatsView['services'][number]>({ frontend: text, name: text, traffic, drops: record(number) }),
+  ),
+});
+
+export const maglevView = object<MaglevView>({
+  frontend: text,
+  name: text,
+  tableSize: number,
+  fingerprint: text,
+  backends: list(
+    object<MaglevView['backends'][number]>({
+      address: text,
+      port: number,
+      weight: number,
+      slots: number,
+      share: number,
+      wanted: number,
+    }),
+  ),
+});
+
+const problem = object<Problem>({
+  severity: text<Problem['severity']>,
+  code: text,
+  message: text,
+  object: optional(object<NonNullable<Problem['object']>>({ kind: text, namespace: text, name: text })),
+  file: optional(text<string>),
+  line: optional(number),
+});
+
+export const statusView = object<StatusView>({
+  node: text,
+  version: text,
+  agent: text<StatusView['agent']>,
+  pid: optional(number),
+  startedAt: optional(text<string>),
+  health: text,
+  hashSeedFingerprint: text,
+  layoutVersion: number,
+  devices: list(
+    object<DeviceView>({
+      name: text,
+      mode: text<DeviceView['mode']>,
+      attached: boolean,
+      programId: nullable(number),
+    }),
+  ),
+  vip: object<StatusView['vip']>({
+    device: text,
+    up: boolean,
+    addresses: list(text<string>),
+    announce: text<StatusView['vip']['announce']>,
+  }),
+  source: object<StatusView['source']>({
+    kind: text<'manifests'>,
+    location: text,
+    synced: boolean,
+    lastChangeAt: optional(text<string>),
+    objects: number,
+  }),
+  services: number,
+  backends: number,
+  activeFlows: number,
+  snat: object<StatusView['snat']>({
+    addresses: list(text<string>),
+    ports: text,
+    records: number,
+    used: number,
+  }),
+  memory: object<StatusView['memory']>({ mapsBytes: number }),
+  problems: list(problem),
+});

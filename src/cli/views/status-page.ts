@@ -1,0 +1,87 @@
+/** `lbctl status`: the node at a glance. */
+import type { DeviceView, StatusView } from '../../api/types.ts';
+import { formatBytes, formatCount, formatSeconds, formatShare, plural } from '../humanize.ts';
+import type { Frame } from '../present.ts';
+import { type Cell, renderFields } from '../table.ts';
+
+export function renderStatus(status: StatusView, frame: Frame<StatusView>): string {
+  const devices = status.devices.map((device, index): [string, Cell] => [
+    index === 0 ? 'Devices' : '',
+    deviceCell(device),
+  ]);
+  return renderFields(
+    [
+      ['Node', status.node || '-'],
+      ['Agent', agentCell(status, frame.now)],
+      ['Health', { text: status.health, style: status.health === 'ok' ? 'good' : 'bad' }],
+      ['Announced', announcedCell(status.vip)],
+      ['VIP device', vipText(status.vip)],
+      ...(devices.length === 0 ? [['Devices', '-'] as [string, Cell]] : devices),
+      ['Source', sourceCell(status.source, frame.now)],
+      ['Services', `${plural(status.services, 'service')}, ${plural(status.backends, 'backend')}`],
+      ['Flows', `${formatCount(status.activeFlows)} active`],
+      ['SNAT', snatCell(status.snat)],
+      ['Maps', `${formatBytes(status.memory.mapsBytes)}, layout ${status.layoutVersion}`],
+      ['Hash seed', status.hashSeedFingerprint || '-'],
+      ['Problems', problemsCell(status)],
+    ],
+    frame,
+  );
+}
+
+function agentCell(status: StatusView, now: number): Cell {
+  if (status.agent !== 'running') return { text: status.agent, style: 'bad' };
+  const parts: string[] = [status.agent, `version ${status.version}`];
+  if (status.pid !== undefined) parts.push(`pid ${status.pid}`);
+  if (status.startedAt !== undefined) parts.push(`for ${age(status.startedAt, now)}`);
+  return { text: parts.join(', '), style: 'good' };
+}
+
+function announcedCell({ announce }: StatusView['vip']): Cell {
+  return {
+    text: announce,
+    style: announce === 'yes' ? 'good' : announce === 'unknown' ? 'attention' : 'bad',
+  };
+}
+
+function vipText(vip: StatusView['vip']): string {
+  const addresses = vip.addresses.length === 0 ? 'no addresses' : vip.addresses.join(', ');
+  return `${vip.device || '-'} ${vip.up ? 'up' : 'down'}, ${addresses}`;
+}
+
+function deviceCell(device: DeviceView): Cell {
+  const program = device.programId === null ? '' : `, program ${device.programId}`;
+  const text = `${device.name} ${device.mode} ${device.attached ? 'attached' : 'not attached'}${program}`;
+  return { text, style: device.attached ? 'plain' : 'bad' };
+}
+
+function sourceCell(source: StatusView['source'], now: number): Cell {
+  const parts = [
+    `${source.kind} in ${source.location}`,
+    source.synced ? 'synced' : 'not synced yet',
+    plural(source.objects, 'object'),
+  ];
+  if (source.lastChangeAt !== undefined) parts.push(`last change ${age(source.lastChangeAt, now)} ago`);
+  return { text: parts.join(', '), style: source.synced ? 'plain' : 'attention' };
+}
+
+function snatCell(snat: StatusView['snat']): Cell {
+  const share = snat.records === 0 ? 0 : snat.used / snat.records;
+  const used = `${formatCount(snat.used)} of ${formatCount(snat.records)} records used (${formatShare(share)})`;
+  const text = `${snat.addresses.join(', ') || '-'}, ports ${snat.ports || '-'}, ${used}`;
+  return { text, style: share > 0.9 ? 'bad' : share > 0.7 ? 'attention' : 'plain' };
+}
+
+function problemsCell(status: StatusView): Cell {
+  const errors = status.problems.filter((problem) => problem.severity === 'error').length;
+  const warnings = status.problems.length - errors;
+  if (status.problems.length === 0) return { text: 'none', style: 'good' };
+  const text = `${plural(errors, 'error')}, ${plural(warnings, 'warning')}: see lbctl problems`;
+  return { text, style: errors > 0 ? 'bad' : 'attention' };
+}
+
+/** How long ago, or the text itself if it is no time. */
+function age(time: string, now: number): string {
+  const since = Date.parse(time);
+  return Number.isNaN(since) ? time : formatSeconds((now - since) / 1000);
+}
