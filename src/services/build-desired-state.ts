@@ -1,0 +1,134 @@
+/**
+ * Kubernetes objects -> what the dataplane should do. Pure: the answer depends on the objects and the
+ * settings only, not on their order.
+ */
+import type { Prefix4 } from '../net/ipv4.ts';
+import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
+import { type Claim, formatFrontend, frontendOf, settleClaims } from './claim-frontends.ts';
+import type { DesiredBackend, DesiredService, DesiredState, Problem } from './desired-state.ts';
+import { type Report, reportAbout } from './report.ts';
+import { serviceAddresses } from './service-addresses.ts';
+import { serviceBackends } from './service-backends.ts';
+import { canHaveFrontends, mayBeServed } from './service-policy.ts';
+import { servedPorts } from './service-ports.ts';
+import { sortProblems } from './sort-problems.ts';
+import { reportTableFit, tableSizeOf } from './table-size.ts';
+
+export interface ServiceSettings {
+  /** The VIP ranges of the configuration. */
+  readonly ranges: readonly Prefix4[];
+  /** Slots of a Maglev table where the Service does not say: one of TABLE_SIZES. */
+  readonly defaultTableSize: number;
+}
+
+/** Services and slices must be unique by namespace and name, as sources give them. */
+export function buildDesiredState(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  settings: ServiceSettings,
+): DesiredState {
+  const problems: Problem[] = [];
+  const slicesOf = groupSlices(services, slices, problems);
+  const claims = services.flatMap((service) => claimsOf(service, settings, problems));
+  const { won, lost } = settleClaims(claims);
+  for (const { claim, to } of lost) reportDuplicate(claim, to, reportAbout(claim.service, problems));
+  const desired: Array<{ address: number; service: DesiredService }> = [];
+  for (const [service, own] of groupByService(won)) {
+    const report = reportAbout(service, problems);
+    if (!mayBeServed(service, report)) continue;
+    const tableSize = tableSizeOf(service, settings.defaultTableSize, report);
+    const ports = [...new Set(own.map(({ port }) => port))];
+    const lists = serviceBackends(
+      service,
+      slicesOf.get(keyOf(service)) ?? [],
+      ports,
+      settings.ranges,
+      problems,
+    );
+    for (const [index, { port, protocol }] of ports.entries()) {
+      reportTableFit(`${port}/${protocol}`, lists[index] ?? [], tableSize, report);
+    }
+    for (const claim of own) {
+      const backends = lists[ports.indexOf(claim.port)] ?? [];
+      desired.push({ address: claim.address.address, service: desiredService(claim, tableSize, backends) });
+    }
+  }
+  desired.sort((a, b) => a.address - b.address || compareFrontends(a.service, b.service));
+  return { services: desired.map(({ service }) => service), problems: sortProblems(problems) };
+}
+
+function keyOf({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+function claimsOf(service: Service, settings: ServiceSettings, problems: Problem[]): Claim[] {
+  const report = reportAbout(service, problems);
+  const addresses = serviceAddresses(service, settings.ranges, report);
+  // Without an address of ours the Service is none of our business, whatever it is.
+  if (addresses.length === 0 || !canHaveFrontends(service, report)) return [];
+  const ports = servedPorts(service, report);
+  return addresses.flatMap((address) => ports.map((port) => ({ service, address, port })));
+}
+
+function groupSlices(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  problems: Problem[],
+): Map<string, EndpointSlice[]> {
+  const known = new Set(services.map(keyOf));
+  const groups = new Map<string, EndpointSlice[]>();
+  for (const slice of slices) {
+    if (slice.service === undefined) {
+      const message = 'has no label kubernetes.io/service-name, so it belongs to no Service';
+      reportAbout(slice, problems)('warning', 'slice-without-service', message);
+      continue;
+    }
+    const key = `${slice.namespace}/${slice.service}`;
+    if (!known.has(key)) {
+      const message = `belongs to Service ${key} (label kubernetes.io/service-name), which is not there`;
+      reportAbout(slice, problems)('warning', 'slice-without-service', message);
+    }
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [slice]);
+    else group.push(slice);
+  }
+  return groups;
+}
+
+function groupByService(claims: readonly Claim[]): Map<Service, Claim[]> {
+  const groups = new Map<Service, Claim[]>();
+  for (const claim of claims) {
+    const group = groups.get(claim.service);
+    if (group === undefined) groups.set(claim.service, [claim]);
+    else group.push(claim);
+  }
+  return groups;
+}
+
+function reportDuplicate(claim: Claim, owner: Claim, report: Report): void {
+  const { origin } = owner.service;
+  const place = origin === undefined ? '' : ` (${origin.file}:${origin.line})`;
+  const message = `${formatFrontend(frontendOf(claim))} is already a frontend of Service ${keyOf(owner.service)}${place}, which keeps it; take another address or port`;
+  report('error', 'duplicate-frontend', message, claim.address.field);
+}
+
+function desiredService(
+  claim: Claim,
+  tableSize: number,
+  backends: readonly DesiredBackend[],
+): DesiredService {
+  const { service, address, port } = claim;
+  return {
+    frontend: frontendOf(claim),
+    namespace: service.namespace,
+    name: service.name,
+    ...(port.name === '' ? {} : { portName: port.name }),
+    type: address.type,
+    tableSize,
+    backends,
+  };
+}
+
+function compareFrontends({ frontend: a }: DesiredService, { frontend: b }: DesiredService): number {
+  return a.port - b.port || (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : 0);
+}

@@ -1,0 +1,58 @@
+/**
+ * Which endpoints get a service port's new connections, by the rule of Kubernetes: those that are ready
+ * and not terminating; if there are none, those that serve while terminating; else none. The others
+ * keep the connections they have.
+ */
+import type { DesiredBackend } from './desired-state.ts';
+
+/** An endpoint with its port resolved. */
+export interface Candidate {
+  readonly address: string;
+  /** The address as a number, for sorting. */
+  readonly number: number;
+  readonly port: number;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly weight: number;
+  readonly target?: string;
+  readonly node?: string;
+}
+
+/** 0 is the best: what endpoints are asked for in that order. */
+function rank({ ready, serving, terminating }: Candidate): 0 | 1 | 2 {
+  if (ready && !terminating) return 0;
+  return serving && terminating ? 1 : 2;
+}
+
+/**
+ * Sorted by address and port. Of candidates with one address and port (an endpoint that moves from slice
+ * to slice is in both for a while) the best by rank counts, among equals the first.
+ */
+export function selectBackends(candidates: readonly Candidate[]): DesiredBackend[] {
+  const unique = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const key = `${candidate.address}:${candidate.port}`;
+    const other = unique.get(key);
+    if (other === undefined || rank(candidate) < rank(other)) unique.set(key, candidate);
+  }
+  const all = [...unique.values()].sort((a, b) => a.number - b.number || a.port - b.port);
+  const chosen = all.some((candidate) => rank(candidate) === 0) ? 0 : 1;
+  return all.map((candidate) => backendOf(candidate, rank(candidate) === chosen));
+}
+
+function backendOf(candidate: Candidate, chosen: boolean): DesiredBackend {
+  const { address, port, weight, terminating, target, node } = candidate;
+  const about = {
+    address,
+    port,
+    ...(target === undefined ? {} : { target }),
+    ...(node === undefined ? {} : { node }),
+  };
+  if (!chosen) {
+    return { ...about, weight: 0, state: 'draining', reason: terminating ? 'terminating' : 'not ready' };
+  }
+  if (weight === 0) return { ...about, weight: 0, state: 'draining', reason: 'weight 0' };
+  const reason = terminating ? ({ reason: 'serving while terminating' } as const) : {};
+  return { ...about, weight, state: 'active', ...reason };
+}

@@ -1,0 +1,85 @@
+/** Which VIPs a Service asks for. */
+import {
+  deviceAddressOf,
+  formatPrefix4,
+  isIpv6,
+  type Prefix4,
+  parseIpv4,
+  prefixContains,
+} from '../net/ipv4.ts';
+import type { Service } from '../sources/kube-objects.ts';
+import type { DesiredService } from './desired-state.ts';
+import type { Report } from './report.ts';
+
+export interface ServiceAddress {
+  readonly vip: string;
+  /** The VIP as a number. */
+  readonly address: number;
+  readonly type: DesiredService['type'];
+  /** Where the Service asks for it. */
+  readonly field: string;
+}
+
+/** Services of this class, or of none, are ours. */
+export const LOAD_BALANCER_CLASS = 'l4lb.io/lb';
+
+/** Addresses inside the VIP ranges, each once; what cannot be a VIP is reported. */
+export function serviceAddresses(
+  service: Service,
+  ranges: readonly Prefix4[],
+  report: Report,
+): ServiceAddress[] {
+  const found = new Map<string, ServiceAddress>();
+  const consider = (text: string, type: ServiceAddress['type'], field: string): void => {
+    const address = usableAddress(text, type, field, ranges, report);
+    if (address !== undefined && !found.has(text)) found.set(text, { vip: text, address, type, field });
+  };
+  for (const [index, text] of service.externalIPs.entries()) {
+    consider(text, 'ExternalIPs', `spec.externalIPs.${index}`);
+  }
+  if (service.type !== 'LoadBalancer') return [...found.values()];
+  const ours = (service.loadBalancerClass ?? LOAD_BALANCER_CLASS) === LOAD_BALANCER_CLASS;
+  for (const [index, { ip, ipMode }] of service.ingress.entries()) {
+    // With Proxy the traffic must go to the proxy that has the address, not here.
+    if (ip === undefined || ipMode === 'Proxy') continue;
+    if (ours) consider(ip, 'LoadBalancer', `status.loadBalancer.ingress.${index}`);
+    else if (rangeOf(parseIpv4(ip), ranges) !== undefined) {
+      const message = `${ip} belongs to load balancer class ${service.loadBalancerClass}, so it is left to that; ours is ${LOAD_BALANCER_CLASS}, or none`;
+      report('warning', 'load-balancer-class', message, 'spec.loadBalancerClass');
+    }
+  }
+  return [...found.values()];
+}
+
+function usableAddress(
+  text: string,
+  type: ServiceAddress['type'],
+  field: string,
+  ranges: readonly Prefix4[],
+  report: Report,
+): number | undefined {
+  const address = parseIpv4(text);
+  if (address === undefined) {
+    if (isIpv6(text)) report('warning', 'ipv6', `${text} is IPv6, which is not served yet`, field);
+    else report('error', 'invalid-address', `"${text}" is not an IPv4 address such as 10.1.0.2`, field);
+    return undefined;
+  }
+  const range = rangeOf(address, ranges);
+  if (range === undefined) {
+    // An ingress address elsewhere is another load balancer's business.
+    if (type === 'LoadBalancer') return undefined;
+    const allowed = ranges.map(formatPrefix4).join(', ');
+    report('warning', 'address-outside-ranges', `${text} is outside the VIP ranges (${allowed})`, field);
+    return undefined;
+  }
+  if (deviceAddressOf(range) === address) {
+    const message = `${text} is held by the VIP device and cannot be a frontend; take another address of ${formatPrefix4(range)}`;
+    report('error', 'vip-device-address', message, field);
+    return undefined;
+  }
+  return address;
+}
+
+function rangeOf(address: number | undefined, ranges: readonly Prefix4[]): Prefix4 | undefined {
+  return address === undefined ? undefined : ranges.find((range) => prefixContains(range, address));
+}

@@ -1,0 +1,124 @@
+/** The backends of a Service's ports, from its EndpointSlices. */
+import { formatPrefix4, isUnicast, type Prefix4, parseIpv4, prefixContains } from '../net/ipv4.ts';
+import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
+import type { DesiredBackend, Problem } from './desired-state.ts';
+import { endpointWeights } from './endpoint-weights.ts';
+import { type Report, reportAbout } from './report.ts';
+import { type Candidate, selectBackends } from './select-backends.ts';
+import type { ServedPort } from './service-ports.ts';
+import { MAX_BACKENDS } from './table-size.ts';
+
+/**
+ * One list of backends for each port, in the order of `ports`. `slices` are those of this Service.
+ * Problems are about the slices, or the Service where none of them is to blame.
+ */
+export function serviceBackends(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  ports: readonly ServedPort[],
+  ranges: readonly Prefix4[],
+  problems: Problem[],
+): DesiredBackend[][] {
+  const report = reportAbout(service, problems);
+  const usable = usableSlices(slices, problems, report);
+  const candidates = ports.map((): Candidate[] => []);
+  const named = ports.map(() => false);
+  for (const slice of usable) {
+    const reportSlice = reportAbout(slice, problems);
+    const endpoints = readEndpoints(service, slice, ranges, reportSlice);
+    for (const [index, port] of ports.entries()) {
+      const number = portNumber(slice, port, reportSlice);
+      if (number === undefined) continue;
+      named[index] = true;
+      for (const endpoint of endpoints) candidates[index]?.push({ ...endpoint, port: number });
+    }
+  }
+  for (const [index, { name, port, protocol, field }] of ports.entries()) {
+    if (named[index] || !usable.some(({ endpoints }) => endpoints.length > 0)) continue;
+    const message = `no EndpointSlice of the service has a port named "${name}" with protocol ${protocol}, so ${port}/${protocol} has no backend`;
+    report('warning', 'port-not-in-slices', message, field);
+  }
+  return candidates.map((list, index) => bounded(selectBackends(list), ports[index], report));
+}
+
+/** IPv4 slices by name, so that which of two equal endpoints counts does not depend on their order here. */
+function usableSlices(
+  slices: readonly EndpointSlice[],
+  problems: Problem[],
+  report: Report,
+): EndpointSlice[] {
+  const usable = slices.filter(({ addressType }) => addressType === 'IPv4');
+  for (const slice of slices) {
+    if (slice.addressType === 'IPv4' || slice.addressType === 'IPv6') continue;
+    const message = `addressType ${slice.addressType} is not served; IPv4 is`;
+    reportAbout(slice, problems)('warning', 'unsupported-address-type', message, 'addressType');
+  }
+  // Beside IPv4 slices, IPv6 ones are the other half of a dual-stack service.
+  if (usable.length === 0 && slices.some(({ addressType }) => addressType === 'IPv6')) {
+    report('warning', 'ipv6', 'the service has IPv6 endpoints only, which are not served yet');
+  }
+  return usable.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+function readEndpoints(
+  service: Service,
+  slice: EndpointSlice,
+  ranges: readonly Prefix4[],
+  report: Report,
+): Array<Omit<Candidate, 'port'>> {
+  const weightOf = endpointWeights(slice, report);
+  return slice.endpoints.flatMap((endpoint, index) => {
+    const field = `endpoints.${index}`;
+    // What further addresses mean is not defined by Kubernetes, and kube-proxy does not look at them.
+    const [address = ''] = endpoint.addresses;
+    const number = parseIpv4(address);
+    if (number === undefined || !isUnicast(number)) {
+      report('error', 'invalid-endpoint', `"${address}" is not an IPv4 address that a pod can have`, field);
+      return [];
+    }
+    const range = ranges.find((each) => prefixContains(each, number));
+    if (range !== undefined) {
+      const message = `${address} lies in the VIP range ${formatPrefix4(range)}: packets to it would come back here`;
+      report('error', 'endpoint-in-vip-range', message, field);
+      return [];
+    }
+    const { ready, serving, terminating, target, node } = endpoint;
+    const published = service.publishNotReadyAddresses;
+    return [
+      {
+        address,
+        number,
+        ready: ready || published,
+        serving: serving || published,
+        terminating: terminating && !published,
+        weight: weightOf(address),
+        ...(target === undefined ? {} : { target }),
+        ...(node === undefined ? {} : { node }),
+      },
+    ];
+  });
+}
+
+/** A slice's port belongs to the Service's port of the same name: named target ports are resolved there. */
+function portNumber(slice: EndpointSlice, port: ServedPort, report: Report): number | undefined {
+  const index = slice.ports.findIndex(
+    ({ name, protocol }) => name === port.name && protocol === port.protocol,
+  );
+  const number = slice.ports[index]?.port;
+  if (number === undefined || (number >= 1 && number <= 65_535)) return number;
+  report('error', 'invalid-port', `${number}: a port must be 1 to 65535`, `ports.${index}`);
+  return undefined;
+}
+
+/** Active ones first when not all can be had; the rest would not fit the index in a slot. */
+function bounded(backends: DesiredBackend[], port: ServedPort | undefined, report: Report): DesiredBackend[] {
+  if (backends.length <= MAX_BACKENDS) return backends;
+  const message = `${port?.port}/${port?.protocol} has ${backends.length} endpoints; ${MAX_BACKENDS} are possible, the others get nothing`;
+  report('error', 'too-many-backends', message, port?.field);
+  const keep = new Set(
+    [...backends]
+      .sort((a, b) => Number(b.state === 'active') - Number(a.state === 'active'))
+      .slice(0, MAX_BACKENDS),
+  );
+  return backends.filter((backend) => keep.has(backend));
+}
