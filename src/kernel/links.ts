@@ -1,0 +1,136 @@
+/** Links: programs on devices. */
+import { type AttachMode, type BpfLink, KernelError } from './kernel.ts';
+import { openPinned } from './maps.ts';
+import type { NativeCalls } from './native-calls.ts';
+import { cString } from './native-library.ts';
+import { checked, errnoName, kernelError } from './native-result.ts';
+import { describeProgram, programInfo } from './programs.ts';
+
+const MODES: Readonly<Record<AttachMode, number>> = { xdp: 0, 'xdp-generic': 1, tc: 2 };
+const MAX_TCX_PROGRAMS = 64;
+
+/** A link asks the kernel anew each time, because {@link Links.update} changes its program. */
+class OpenLink implements BpfLink {
+  readonly #native: NativeCalls;
+
+  constructor(
+    native: NativeCalls,
+    readonly fd: number,
+  ) {
+    this.#native = native;
+  }
+
+  get programId(): number {
+    return this.#info()[0] ?? 0;
+  }
+
+  get ifindex(): number {
+    return this.#info()[1] ?? 0;
+  }
+
+  #info(): Uint32Array {
+    const info = new Uint32Array(3);
+    checked(
+      this.#native.l4lb.linkInfo(this.fd, new Uint8Array(info.buffer)),
+      `read about link descriptor ${this.fd}`,
+    );
+    return info;
+  }
+}
+
+export interface XdpOwner {
+  readonly programId: number;
+  readonly mode: 'xdp' | 'xdp-generic' | 'offload';
+}
+
+export class Links {
+  readonly #native: NativeCalls;
+
+  constructor(native: NativeCalls) {
+    this.#native = native;
+  }
+
+  attach(programFd: number, ifindex: number, mode: AttachMode): BpfLink {
+    if (mode === 'tc') this.#refuseTwiceOnTc(programFd, ifindex);
+    const fd = this.#native.l4lb.attach(programFd, ifindex, MODES[mode]);
+    if (fd >= 0) return new OpenLink(this.#native, fd);
+    throw this.#attachError(fd, ifindex, mode);
+  }
+
+  openPinned(path: string): BpfLink | undefined {
+    const fd = openPinned(this.#native, path, 'link');
+    return fd === undefined ? undefined : new OpenLink(this.#native, fd);
+  }
+
+  pin(link: BpfLink, path: string): void {
+    checked(this.#native.bpf.objPin(link.fd, cString(path)), `pin a link as ${path}`);
+  }
+
+  update(link: BpfLink, programFd: number): void {
+    checked(
+      this.#native.bpf.linkUpdate(link.fd, programFd, null),
+      `swap the program on device ${link.ifindex}`,
+    );
+  }
+
+  detach(link: BpfLink): void {
+    checked(this.#native.bpf.linkDetach(link.fd), `take the program off device ${link.ifindex}`);
+  }
+
+  xdpOwner(ifindex: number): XdpOwner | undefined {
+    const ids = new Uint32Array(3);
+    checked(
+      this.#native.l4lb.xdpQuery(ifindex, new Uint8Array(ids.buffer)),
+      `ask for XDP on device ${ifindex}`,
+    );
+    const [native = 0, generic = 0, offload = 0] = ids;
+    if (native) return { programId: native, mode: 'xdp' };
+    if (generic) return { programId: generic, mode: 'xdp-generic' };
+    return offload ? { programId: offload, mode: 'offload' } : undefined;
+  }
+
+  /** tcx takes any number of programs; two of ours would balance each packet twice. */
+  #refuseTwiceOnTc(programFd: number, ifindex: number): void {
+    const ids = new Uint32Array(MAX_TCX_PROGRAMS);
+    const count = new Uint32Array([MAX_TCX_PROGRAMS]);
+    const result = this.#native.l4lb.tcxQuery(
+      ifindex,
+      new Uint8Array(ids.buffer),
+      new Uint8Array(count.buffer),
+    );
+    if (result < 0) throw this.#attachError(result, ifindex, 'tc');
+    const { name } = programInfo(this.#native, programFd);
+    for (const id of ids.subarray(0, count[0])) {
+      const owner = describeProgram(this.#native, id);
+      if (owner.endsWith(`(${name})`)) throw busy(ifindex, 'tc', owner);
+    }
+  }
+
+  #attachError(result: number, ifindex: number, mode: AttachMode): KernelError {
+    const code = errnoName(result);
+    if (mode === 'tc' && code === 'EINVAL') {
+      return new KernelError(
+        code,
+        `cannot attach to tc ingress of device ${ifindex}: this kernel has no tcx, which came with Linux 6.6; use XDP`,
+      );
+    }
+    if (code === 'EBUSY' || code === 'EEXIST') {
+      const owner = this.xdpOwner(ifindex);
+      return busy(
+        ifindex,
+        owner?.mode ?? mode,
+        owner ? describeProgram(this.#native, owner.programId) : 'another program',
+      );
+    }
+    const hint =
+      mode === 'xdp' && code === 'EOPNOTSUPP' ? ': no native XDP here, mode xdp-generic always works' : '';
+    return kernelError(result, `attach by ${mode} to device ${ifindex}`, hint);
+  }
+}
+
+function busy(ifindex: number, mode: string, owner: string): KernelError {
+  return new KernelError(
+    'DEVICE_BUSY',
+    `device ${ifindex} already has ${owner} attached by ${mode}: stop its owner, or detach it (bpftool net, bpftool link detach)`,
+  );
+}
