@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { matchesFilter, parseConnectionFilter } from '../../../src/api/connection-filter.ts';
+import type { ConnectionView } from '../../../src/api/types.ts';
+
+const flow: ConnectionView = {
+  protocol: 'TCP',
+  client: '192.0.2.7:40000',
+  frontend: '10.1.0.2:80/TCP',
+  snat: '10.2.0.1:2000',
+  backend: '10.0.0.5:8080',
+  state: 'established',
+  idleSeconds: 1,
+  expiresInSeconds: 10,
+  service: 'default/web',
+};
+
+describe('the filter of connections', () => {
+  test.each([
+    ['', true],
+    ['client=192.0.2.7', true],
+    ['client=192.0.2.8', false],
+    ['client=192.0.2.0/24', true],
+    ['client=192.0.3.0/24', false],
+    ['client=0.0.0.0/0', true],
+    ['backend=10.0.0.5', true],
+    ['backend=10.0.0.5:8080', true],
+    ['backend=10.0.0.5:80', false],
+    ['service=web', true],
+    ['service=default/web', true],
+    ['service=10.1.0.2:80/TCP', true],
+    ['service=other/web', false],
+    ['state=ESTABLISHED', true],
+    ['state=closed', false],
+    ['protocol=tcp', true],
+    ['protocol=UDP', false],
+    ['client=192.0.2.7&protocol=UDP', false],
+  ])('%j matches: %s', (query, expected) => {
+    expect(matchesFilter(parseConnectionFilter(new URLSearchParams(query)), flow)).toBe(expected);
+  });
+
+  test.each([
+    ['clint=1', /unknown parameter "clint"/],
+    ['client=300.1.1.1', /client=300/],
+    ['client=192.0.2.7/33', /client=/],
+    ['backend=10.0.0.5:0', /backend=/],
+    ['backend=10.0.0.5:1:2', /backend=/],
+    ['protocol=SCTP', /protocol=SCTP/],
+    ['limit=0', /limit=0/],
+    ['limit=-1', /limit=-1/],
+    ['limit=1e3', /limit=1e3/],
+    ['limit=99999999', /limit=/],
+  ])('%j is refused', (query, message) => {
+    expect(() => parseConnectionFilter(new URLSearchParams(query))).toThrow(message);
+  });
+});
