@@ -1,0 +1,72 @@
+/** Configurations of the servers behind the VIPs. Every answer says which pod gave it. */
+import type { Pod } from './topology.ts';
+
+/** Where the pods listen; Services map their own ports to these. */
+export const POD_PORTS = { web: 8080, dns: 5353, echo: 7007 } as const;
+
+/** The zone that the DNS pods answer. */
+export const ZONE = 'demo.test';
+
+/** nginx for all web pods of a worker: any path answers the pod's name, /bytes/N a file of N bytes. */
+export function nginxConfig(directory: string, pods: readonly Pod[]): string {
+  const servers = pods
+    .map(
+      (pod) => `	server {
+		listen ${pod.address}:${POD_PORTS.web};
+		root ${directory}/html;
+		location / { default_type text/plain; return 200 "${pod.name}\\n"; }
+		location /files/ { add_header X-Pod ${pod.name}; }
+	}
+`,
+    )
+    .join('');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `	${name}_temp_path ${directory}/${name};\n`)
+    .join('');
+  return `daemon off;
+user root;
+worker_processes 1;
+pid ${directory}/nginx.pid;
+error_log stderr warn;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	keepalive_requests 10000000;
+${temporary}${servers}}
+`;
+}
+
+/** Knot for one DNS pod. */
+export function knotConfig(directory: string, pod: Pod): string {
+  return `server:
+  rundir: "${directory}"
+  listen: "${pod.address}@${POD_PORTS.dns}"
+  identity: "${pod.name}"
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+log:
+  - target: stderr
+    any: notice
+database:
+  storage: "${directory}"
+zone:
+  - domain: ${ZONE}
+    storage: "${directory}"
+    file: "zone"
+    zonefile-sync: -1
+    journal-content: none
+`;
+}
+
+/** `pod.demo.test` TXT is the pod's name, `www.demo.test` A the VIP. */
+export function zoneFile(pod: Pod, vip: string): string {
+  return `$ORIGIN ${ZONE}.
+$TTL 60
+@ SOA ns hostmaster 1 3600 600 86400 60
+@ NS ns
+ns A ${pod.address}
+www A ${vip}
+pod TXT "${pod.name}"
+`;
+}
