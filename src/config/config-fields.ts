@@ -12,7 +12,7 @@ import {
   parseCidr4,
   parseIpv4,
 } from '../net/ipv4.ts';
-import { DURATION_FORM, formatDuration, parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from './duration.ts';
 
 /** What the metadata of a field holds. */
 export interface FieldMeta {
@@ -88,7 +88,7 @@ export function deviceName() {
 
 /** Milliseconds. */
 export function duration(min: number, max: number) {
-  const allowed = `a duration, ${formatDuration(min)} to ${formatDuration(max)}: ${DURATION_FORM}`;
+  const allowed = `a duration, ${formatDuration(min)} to ${formatDuration(max)}, such as 30s or 2h10m`;
   const schema = z.string().transform((text, context) => {
     const value = parseDuration(text);
     if (value !== undefined && value >= min && value <= max) return value;

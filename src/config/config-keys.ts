@@ -8,29 +8,29 @@ export interface ConfigKey {
   readonly key: string;
   /** The end of "must be ...". */
   readonly allowed: string;
-  /** As one would write it; undefined if the key must be given. */
+  /** As the manual shows it; undefined if the key must be given. */
   readonly default?: string;
 }
 
 /** Every key that takes a value, in the order of the schema. */
 export function configKeys(): ConfigKey[] {
-  return keysBelow(configSchema, '', undefined);
+  return keysBelow(configSchema, '');
 }
 
-function keysBelow(schema: z.ZodType, path: string, inherited: string | undefined): ConfigKey[] {
+function keysBelow(schema: z.ZodType, path: string): ConfigKey[] {
   const { inner, fallback } = unwrap(schema);
   if (inner instanceof z.ZodObject) {
     const shape = inner.shape as Readonly<Record<string, z.ZodType>>;
     return Object.entries(shape).flatMap(([key, field]) =>
-      keysBelow(field, path === '' ? key : `${path}.${key}`, undefined),
+      keysBelow(field, path === '' ? key : `${path}.${key}`),
     );
   }
   const element = inner instanceof z.ZodArray ? (inner.element as z.ZodType) : undefined;
   if (element !== undefined && unwrap(element).inner instanceof z.ZodObject) {
-    return keysBelow(element, `${path}[]`, undefined);
+    return keysBelow(element, `${path}[]`);
   }
   const meta = metaOf(schema);
-  const written = fallback ?? meta?.defaultText ?? inherited;
+  const written = fallback === undefined ? meta?.defaultText : `\`${fallback}\``;
   return [
     { key: path, allowed: meta?.allowed ?? '', ...(written === undefined ? {} : { default: written }) },
   ];

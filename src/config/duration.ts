@@ -2,9 +2,6 @@
 
 const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 
-export const DURATION_FORM =
-  'whole numbers with a unit of h, m, s or ms, the largest first: 30s, 2h10m, 500ms';
-
 /** Milliseconds, or undefined if the text is no duration. Each unit at most once, from large to small. */
 export function parseDuration(text: string): number | undefined {
   const parts = /^(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(text);

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { CHANGE_RULES } from '../../../src/config/compare-configs.ts';
+import { configKeys } from '../../../src/config/config-keys.ts';
+
+/** Rows of the tables of the page: | `key` | value | default | change | meaning | */
+function rowsOfPage(): Map<string, { allowed: string; default: string; how: string }> {
+  const rows = new Map<string, { allowed: string; default: string; how: string }>();
+  for (const line of readFileSync('docs/configuration.md', 'utf8').split('\n')) {
+    const cells = line.split('|').map((cell) => cell.trim());
+    const key = /^`([a-zA-Z.[\]]+)`$/.exec(cells[1] ?? '')?.[1];
+    if (key === undefined || cells.length !== 7) continue;
+    expect(rows.has(key), `${key} has two rows`).toBe(false);
+    rows.set(key, { allowed: cells[2] ?? '', default: cells[3] ?? '', how: cells[4] ?? '' });
+  }
+  return rows;
+}
+
+test('docs/configuration.md has every key with its type, default and how it changes, and no other', () => {
+  const how = new Map(CHANGE_RULES.map((rule) => [rule.key, rule.how]));
+  const expected = configKeys().map((key) => [
+    key.key,
+    {
+      allowed: key.allowed,
+      default: key.default ?? 'required',
+      how: how.get(key.key),
+    },
+  ]);
+  expect(Object.fromEntries(rowsOfPage())).toEqual(Object.fromEntries(expected));
+});
