@@ -1,0 +1,78 @@
+/** Short ways to write the objects of the tests here. */
+import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
+import type { Endpoint, EndpointSlice, Origin, Service } from '../../../src/sources/kube-objects.ts';
+
+export const SETTINGS = {
+  ranges: [
+    { network: 0x0a010000, length: 24 },
+    { network: 0x0a640000, length: 31 },
+  ],
+  defaultTableSize: 4099,
+};
+
+export function origin(file: string, line = 1, lines: Record<string, number> = {}): Origin {
+  return { file, line, lines };
+}
+
+/** Service test/web on 10.1.0.2:80/TCP with one port named http. */
+export function service(changes: Partial<Service> = {}): Service {
+  return {
+    kind: 'Service',
+    namespace: 'test',
+    name: 'web',
+    annotations: {},
+    type: 'ClusterIP',
+    externalIPs: ['10.1.0.2'],
+    ingress: [],
+    ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
+    publishNotReadyAddresses: false,
+    sessionAffinity: 'None',
+    externalTrafficPolicy: 'Cluster',
+    loadBalancerSourceRanges: [],
+    ...changes,
+  };
+}
+
+/** A slice of test/web without endpoints; its port http is 8080. */
+export function slice(changes: Partial<EndpointSlice> = {}): EndpointSlice {
+  return {
+    kind: 'EndpointSlice',
+    namespace: 'test',
+    name: 'web-1',
+    annotations: {},
+    service: 'web',
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: [],
+    ...changes,
+  };
+}
+
+/** `10.2.0.5` ready; behind the address: `!ready`, `!serving`, `terminating`. */
+export function endpoint(text: string): Endpoint {
+  const [address = '', ...conditions] = text.split(' ');
+  const ready = !conditions.includes('!ready');
+  return {
+    addresses: [address],
+    ready,
+    serving: !conditions.includes('!serving'),
+    terminating: conditions.includes('terminating'),
+  };
+}
+
+export function build(services: readonly Service[], slices: readonly EndpointSlice[] = []) {
+  return buildDesiredState(services, slices, SETTINGS);
+}
+
+/** `10.1.0.2:80/TCP test/web` */
+export function frontendsOf(services: readonly Service[]): string[] {
+  return build(services).services.map(
+    ({ frontend: { vip, port, protocol }, namespace, name }) =>
+      `${vip}:${port}/${protocol} ${namespace}/${name}`,
+  );
+}
+
+/** `error code` of each problem. */
+export function problemsOf(services: readonly Service[], slices: readonly EndpointSlice[] = []): string[] {
+  return build(services, slices).problems.map(({ severity, code }) => `${severity} ${code}`);
+}

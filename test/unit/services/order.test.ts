@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Endpoint, EndpointSlice, Service } from '../../../src/sources/kube-objects.ts';
+import { build, endpoint, service, slice } from './objects.ts';
+
+const name = fc.constantFrom('a', 'b');
+const namespace = fc.constantFrom('n', 'n', 'n', 'm');
+
+const someService: fc.Arbitrary<Service> = fc
+  .record({
+    name,
+    namespace,
+    externalIPs: fc.uniqueArray(fc.constantFrom('10.1.0.1', '10.1.0.2', '10.1.0.30', '10.9.0.1', 'x'), {
+      maxLength: 3,
+    }),
+    ports: fc.array(
+      fc.record({
+        name: fc.constantFrom('p', 'q'),
+        port: fc.constantFrom(0, 80, 80, 443),
+        protocol: fc.constantFrom('TCP', 'TCP', 'UDP', 'SCTP'),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    publishNotReadyAddresses: fc.boolean(),
+    loadBalancerSourceRanges: fc.constantFrom([], [], [], ['10.0.0.0/8']),
+    age: fc.constantFrom(undefined, 1, 2),
+  })
+  .map(({ age, ...changes }) => service({ ...changes, ...(age === undefined ? {} : { createdAt: age }) }));
+
+const someEndpoint: fc.Arbitrary<Endpoint> = fc
+  .tuple(
+    fc.constantFrom('10.2.0.5', '10.2.0.6', '10.2.0.7', '10.1.0.9', 'x'),
+    fc.oneof(fc.constant([]), fc.subarray(['!ready', '!serving', 'terminating'])),
+  )
+  .map(([address, conditions]) => endpoint([address, ...conditions].join(' ')));
+
+const someSlice: fc.Arbitrary<EndpointSlice> = fc
+  .record({
+    name: fc.constantFrom('s1', 's2', 's3', 's4'),
+    namespace,
+    service: name,
+    addressType: fc.constantFrom('IPv4', 'IPv4', 'IPv6'),
+    annotations: fc.constantFrom({}, { 'l4lb.io/weights': '{10.2.0.5: 3, 10.2.0.6: 0}' }),
+    ports: fc.array(
+      fc.record({
+        name: fc.constantFrom('p', 'q'),
+        port: fc.constantFrom(8080, 8081),
+        protocol: fc.constantFrom('TCP', 'TCP', 'UDP'),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    endpoints: fc.array(someEndpoint, { minLength: 1, maxLength: 4 }),
+  })
+  .map(slice);
+
+const byKey = (object: { namespace: string; name: string }) => `${object.namespace}/${object.name}`;
+const someServices = fc.uniqueArray(someService, { selector: byKey, minLength: 1, maxLength: 6 });
+const someSlices = fc.uniqueArray(someSlice, { selector: byKey, minLength: 3, maxLength: 8 });
+
+/** The same items in another order. */
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const ranked = items.map((item, index) => ({ item, rank: Math.imul(index + 1, seed | 1) >>> 0 }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ item }) => item);
+}
+
+test('the order of objects does not matter', () => {
+  fc.assert(
+    fc.property(someServices, someSlices, fc.integer(), (services, slices, seed) => {
+      expect(build(shuffled(services, seed), shuffled(slices, seed))).toEqual(build(services, slices));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('whatever the objects are, the answer keeps its promises', () => {
+  let active = 0;
+  fc.assert(
+    fc.property(someServices, someSlices, (services, slices) => {
+      const state = build(services, slices);
+      const frontends = state.services.map(({ frontend }) => JSON.stringify(frontend));
+      expect(new Set(frontends).size).toBe(frontends.length);
+      for (const { backends, namespace, name } of state.services) {
+        const owner = services.find((each) => each.namespace === namespace && each.name === name);
+        expect(owner?.loadBalancerSourceRanges).toEqual([]);
+        const keys = backends.map(({ address, port }) => `${address}:${port}`);
+        expect(new Set(keys).size).toBe(keys.length);
+        for (const { state, weight } of backends) expect(weight > 0).toBe(state === 'active');
+        active += backends.filter(({ state }) => state === 'active').length;
+      }
+    }),
+    { numRuns: 300 },
+  );
+  // The generator must reach what is looked at.
+  expect(active).toBeGreaterThan(50);
+});
