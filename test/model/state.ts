@@ -1,0 +1,269 @@
+/**
+ * What the model knows: the same things the maps hold, in shapes chosen for
+ * reading. Names of reasons, events and states are those of bpf/types.h.
+ *
+ * The state is changed in place by a packet.
+ */
+
+export type DropReason =
+  | 'DROP_TRUNCATED'
+  | 'DROP_BAD_HEADER'
+  | 'DROP_FRAGMENT'
+  | 'DROP_UNKNOWN_PROTOCOL'
+  | 'DROP_ICMP'
+  | 'DROP_UNKNOWN_VIP'
+  | 'DROP_UNKNOWN_PORT'
+  | 'DROP_NO_BACKEND'
+  | 'DROP_NO_FLOW'
+  | 'DROP_BACKEND_GONE'
+  | 'DROP_SNAT_EXHAUSTED'
+  | 'DROP_SNAT_TABLE'
+  | 'DROP_SNAT_NO_FLOW'
+  | 'DROP_TTL'
+  | 'DROP_NO_ROUTE'
+  | 'DROP_REJECT_LIMITED'
+  | 'DROP_INTERNAL';
+
+export type EventKind =
+  | 'EVENT_ECHO_ANSWERED'
+  | 'EVENT_REJECTED'
+  | 'EVENT_TO_KERNEL'
+  | 'EVENT_SNAT_SHARED'
+  | 'EVENT_SNAT_REUSED_EARLY'
+  | 'EVENT_FLOW_ORPHAN'
+  | 'EVENT_SNAT_PASSED';
+
+/** In the order of enum flow_state. */
+export const FLOW_STATES = [
+  'FLOW_FREE',
+  'FLOW_CLAIMED',
+  'FLOW_SYN',
+  'FLOW_ESTABLISHED',
+  'FLOW_FIN_CLIENT',
+  'FLOW_FIN_BACKEND',
+  'FLOW_CLOSED',
+  'FLOW_UDP',
+  'FLOW_UDP_REPLIED',
+] as const;
+export type FlowState = (typeof FLOW_STATES)[number];
+
+export interface ModelConfig {
+  readonly hashSeed: bigint;
+  readonly vips: ReadonlyArray<{ readonly network: number; readonly mask: number }>;
+  /** Every SNAT address, in order of its number. */
+  readonly snat: ReadonlyArray<{ readonly address: number; readonly own: boolean }>;
+  readonly portMin: number;
+  readonly portMax: number;
+  readonly extraRecords: number;
+  readonly clientNextHopsFirst: number;
+  readonly clientNextHopsMask: number;
+  /** Jiffies in a second. */
+  readonly hz: number;
+  /** Jiffies. */
+  readonly timeout: Readonly<Record<FlowState, number>>;
+  readonly rejectPerSecond: number;
+  readonly answerEcho: boolean;
+  readonly rejectUnknownPort: boolean;
+  readonly rejectNoBackend: boolean;
+  readonly rejectNoFlow: boolean;
+  /** max_entries of flows4 and of snat_shared. */
+  readonly maxFlows: number;
+  readonly maxShared: number;
+}
+
+export interface Service {
+  /** Undefined: the service has no table. */
+  table: { readonly slots: ArrayLike<number>; readonly block: number } | undefined;
+}
+
+export interface Backend {
+  address: number;
+  port: number;
+  nextHop: number;
+  generation: number;
+  state: 'BACKEND_FREE' | 'BACKEND_ACTIVE' | 'BACKEND_DRAINING';
+}
+
+export interface NextHop {
+  state: 'NEXT_HOP_UNRESOLVED' | 'NEXT_HOP_VALID' | 'NEXT_HOP_BLACKHOLE';
+  destinationMac: Uint8Array;
+  sourceMac: Uint8Array;
+  vlan: number;
+  ifindex: number;
+  refreshed: number;
+  address: number;
+  inUse: boolean;
+  generation: number;
+}
+
+/** The forward half of a flow. */
+export interface Forward {
+  snatAddress: number;
+  snatPort: number;
+  backend: number;
+  backendGeneration: number;
+  record: number;
+  recordGeneration: number;
+  service: number;
+  checked: number;
+}
+
+export interface FlowRecord {
+  client: number;
+  clientPort: number;
+  vip: number;
+  vipPort: number;
+  protocol: number;
+  backend: number;
+  backendGeneration: number;
+  /** The backend's address and port when the flow began. */
+  backendAddress: number;
+  backendPort: number;
+  service: number;
+  snatIndex: number;
+  snatPort: number;
+  clientNextHop: { readonly index: number; readonly generation: number };
+  seen: number;
+  generation: number;
+  state: FlowState;
+  shared: boolean;
+  extra: boolean;
+  detached: boolean;
+}
+
+export interface Traffic {
+  packetsIn: number;
+  bytesIn: number;
+  packetsOut: number;
+  bytesOut: number;
+  flows: number;
+}
+
+export interface Counters {
+  readonly drops: Map<DropReason, { packets: number; bytes: number }>;
+  readonly events: Map<EventKind, { packets: number; bytes: number }>;
+  readonly services: Map<number, Traffic>;
+  readonly backends: Map<number, Traffic>;
+  /** Keyed by `service reason`. */
+  readonly serviceDrops: Map<string, number>;
+}
+
+/** Position the next walk begins at. */
+export interface Cursor {
+  direct: number;
+  extra: number;
+  /** Jiffies of the last fruitless walk; 0: none. */
+  exhaustedAt: number;
+}
+
+/** What the kernel's routing table says for a destination. */
+export interface FibAnswer {
+  /** no-neighbour: a route, but no MAC address yet. failed: no usable route. */
+  readonly result: 'valid' | 'blackhole' | 'no-neighbour' | 'failed';
+  /** Whom to resolve: the gateway, or the destination itself when it is on the link. */
+  readonly gateway: number;
+  readonly ifindex: number;
+  readonly destinationMac: Uint8Array;
+  readonly sourceMac: Uint8Array;
+}
+
+export interface ModelState {
+  readonly config: ModelConfig;
+  /** {@link frontendKey} to service index; port 0, protocol 0: the VIP is in use. */
+  readonly frontends: Map<string, number>;
+  readonly services: Map<number, Service>;
+  readonly backends: Map<number, Backend>;
+  readonly nextHops: Map<number, NextHop>;
+  /** Device behind an ifindex that the FIB names. */
+  readonly egressDevices: Map<number, { readonly ifindex: number; readonly vlan: number }>;
+  fib: (destination: number, ingressIfindex: number) => FibAnswer;
+  /** {@link flowKey} to forward half. */
+  readonly flows: Map<string, Forward>;
+  readonly records: Map<number, FlowRecord>;
+  /** {@link sharedKey} to record index. */
+  readonly shared: Map<string, number>;
+  readonly cursors: Map<number, Cursor>;
+  /** By CPU. */
+  readonly rejectBudgets: Map<number, { refilled: number; tokens: number }>;
+  readonly counters: Counters;
+}
+
+export const frontendKey = (vip: number, port: number, protocol: number): string =>
+  `${vip}:${port}/${protocol}`;
+
+export const flowKey = (
+  client: number,
+  vip: number,
+  clientPort: number,
+  vipPort: number,
+  protocol: number,
+): string => `${client}:${clientPort}>${vip}:${vipPort}/${protocol}`;
+
+export const sharedKey = (
+  backend: number,
+  backendPort: number,
+  snatIndex: number,
+  snatPort: number,
+  protocol: number,
+): string => `${backend}:${backendPort}<${snatIndex}:${snatPort}/${protocol}`;
+
+export const emptyCounters = (): Counters => ({
+  drops: new Map(),
+  events: new Map(),
+  services: new Map(),
+  backends: new Map(),
+  serviceDrops: new Map(),
+});
+
+export function emptyState(config: ModelConfig, fib: ModelState['fib']): ModelState {
+  return {
+    config,
+    frontends: new Map(),
+    services: new Map(),
+    backends: new Map(),
+    nextHops: new Map(),
+    egressDevices: new Map(),
+    fib,
+    flows: new Map(),
+    records: new Map(),
+    shared: new Map(),
+    cursors: new Map(),
+    rejectBudgets: new Map(),
+    counters: emptyCounters(),
+  };
+}
+
+/** The record at an index; one that was never written is free. */
+export function recordAt(state: ModelState, index: number): FlowRecord {
+  let record = state.records.get(index);
+  if (record === undefined) {
+    record = freeRecord();
+    state.records.set(index, record);
+  }
+  return record;
+}
+
+export const freeRecord = (): FlowRecord => ({
+  client: 0,
+  clientPort: 0,
+  vip: 0,
+  vipPort: 0,
+  protocol: 0,
+  backend: 0,
+  backendGeneration: 0,
+  backendAddress: 0,
+  backendPort: 0,
+  service: 0,
+  snatIndex: 0,
+  snatPort: 0,
+  clientNextHop: { index: 0, generation: 0 },
+  seen: 0,
+  generation: 0,
+  state: 'FLOW_FREE',
+  shared: false,
+  extra: false,
+  detached: false,
+});
+
+/** `now - then` modulo 2^32. */
+export const age = (now: number, then: number): number => (now - then) >>> 0;
