@@ -1,4 +1,5 @@
-# l4lb. `make help` lists what there is; every target prepares what it needs.
+# l4lb. `make help` lists what there is; every target prepares the machine for
+# itself (.ci/setup), so there is nothing to do beforehand.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -7,34 +8,37 @@ SHELL := /bin/bash
 
 CLANG ?= clang
 CC := gcc
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BIN := node_modules/.bin
 
-BPF_FLAGS := -O2 -g -mcpu=v3 -target bpf -Wall -Werror \
-	$(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH))
+# Debian keeps asm/ headers in a folder named after the machine.
+BPF_FLAGS = -O2 -g -mcpu=v3 -target bpf -Wall -Werror -idirafter /usr/include/$$($(CC) -print-multiarch)
 NATIVE_FLAGS := -std=gnu11 -O2 -g -fPIC -Wall -Wextra -Werror -fvisibility=hidden
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_OBJECTS := $(BPF_SOURCES:bpf/%.c=build/%.o)
 NATIVE_SOURCES := $(wildcard native/*.c)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:native/%.c=build/native/%.o)
-LAYOUTS := src/layout/generated.ts
 SHARED_HEADERS := bpf/types.h bpf/maps.h
-GENERATOR := src/layout/generate-layouts.ts src/layout/btf.ts src/layout/render-layouts.ts \
-	src/layout/shared-header.ts
-TYPESCRIPT := $(shell find src -name '*.ts' 2>/dev/null)
+LAYOUTS := src/layout/generated.ts
+GENERATOR := $(addprefix src/layout/,generate-layouts.ts btf.ts render-layouts.ts shared-header.ts)
+TYPESCRIPT := $(shell find src -name '*.ts')
+
+.PHONY: setup setup-build
+setup: ## install missing packages and node modules, check node and kernel
+	@.ci/setup run
+setup-build:
+	@.ci/setup build
 
 .PHONY: build bpf native layouts
 build: build/.compiled ## compile the BPF programs, the native library and the agent
-
 bpf: $(BPF_OBJECTS) ## compile the BPF programs only
 native: build/libl4lb.so ## compile the native library only
 layouts: build/.layouts ## generate src/layout/generated.ts only
 
-build/%.bpf.o: bpf/%.bpf.c Makefile
-	@mkdir -p build
+build/%.bpf.o: bpf/%.bpf.c Makefile | setup-build
 	$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 
-build/native/%.o: native/%.c Makefile
+build/native/%.o: native/%.c Makefile | setup-build
 	@mkdir -p build/native
 	$(CC) $(NATIVE_FLAGS) -MMD -MP -c $< -o $@
 
@@ -43,13 +47,42 @@ build/libl4lb.so: $(NATIVE_OBJECTS)
 
 # A stamp, because the generator leaves an unchanged file alone.
 build/.layouts: build/xdp.bpf.o $(SHARED_HEADERS) $(GENERATOR)
-	node_modules/.bin/tsx src/layout/generate-layouts.ts build/xdp.bpf.o $(LAYOUTS) $(SHARED_HEADERS)
+	$(BIN)/tsx src/layout/generate-layouts.ts build/xdp.bpf.o $(LAYOUTS) $(SHARED_HEADERS)
 	@touch $@
-$(LAYOUTS): build/.layouts
 
 build/.compiled: $(BPF_OBJECTS) build/libl4lb.so build/.layouts $(TYPESCRIPT) tsconfig.json tsconfig.build.json
-	rm -rf dist
-	node_modules/.bin/tsc -p tsconfig.build.json
+	rm -rf build/dist
+	$(BIN)/tsc -p tsconfig.build.json --outDir build/dist
+	chmod +x build/dist/agent/lb-agent.js build/dist/cli/lbctl.js
+	rm -rf dist && mv build/dist dist
 	@touch $@
+
+.PHONY: check lint types test unit
+check: ## lint, types and all tests; ends with `N passed, N failed`
+	@.ci/check
+
+lint: build/.layouts ## Biome, knip and the rules of test/lint
+	$(BIN)/biome check --error-on-warnings .
+	$(BIN)/knip
+	$(BIN)/tsx test/lint/check-sources.ts
+
+types: build/.layouts ## the TypeScript compiler over everything
+	$(BIN)/tsc --noEmit
+
+test: build | setup ## unit tests, then those that need root and a kernel
+	$(BIN)/vitest run $(TESTS)
+
+unit: build ## unit tests only: no root, no BPF
+	$(BIN)/vitest run --project unit $(TESTS)
+
+# Each part of the project may bring targets of its own: demo, bench, fuzz.
+-include $(wildcard test/*/*.mk)
+
+.PHONY: clean help
+clean: ## remove everything that was built
+	rm -rf build dist $(LAYOUTS)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 12
 
 -include $(BPF_OBJECTS:.o=.d) $(NATIVE_OBJECTS:.o=.d)
