@@ -16,7 +16,9 @@ export function referenceTable(slots: number, hashes: BigUint64Array, quotas: Ui
     for (let k = 0; k < quota; k++) turns.push({ round: Math.floor((k * largest) / quota), backend });
   });
   turns.sort((x, y) => x.round - y.round || x.backend - y.backend);
-  const positions = Array.from(quotas, (_, backend) => Number((hashes[backend * 2] as bigint) % BigInt(slots)));
+  const positions = Array.from(quotas, (_, backend) =>
+    Number((hashes[backend * 2] as bigint) % BigInt(slots)),
+  );
   const skips = Array.from(
     quotas,
     (_, backend) => 1 + Number((hashes[backend * 2 + 1] as bigint) % BigInt(slots - 1)),

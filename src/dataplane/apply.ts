@@ -1,0 +1,201 @@
+/** Brings the maps to the desired state, whatever they held, in an order that packets can bear. */
+import type { Kernel } from '../kernel/kernel.ts';
+import type { DesiredService, Problem } from '../services/desired-state.ts';
+import { type ActualService, readActualState } from './actual-state.ts';
+import { FrontendIndex } from './frontend-index.ts';
+import { formatKey, keyNumber } from './frontend-key.ts';
+import { describeLacks, describeUnrouted } from './lack-problems.ts';
+import type { DataplaneMaps } from './maps.ts';
+import type { JiffiesClock } from './next-hop-table.ts';
+import { type Plan, planChanges, type ServiceChange } from './plan.ts';
+import { Retirement, retireLeftovers } from './retirement.ts';
+import { Room } from './room.ts';
+import { countingStores, type Stores } from './stores.ts';
+import { addVip, type Lack, type UpsertContext, upsertService } from './upsert-service.ts';
+
+export interface ApplyReport {
+  /** Writes to the maps; 0 when they were as desired. */
+  readonly stores: number;
+  readonly created: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly unchanged: number;
+  /** Services that could not be brought to the desired state; they are as they were. */
+  readonly waiting: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ApplyScope {
+  /** Addresses that are answered like a VIP in use: those of the VIP device. */
+  readonly ownAddresses: readonly number[];
+  /** Take out services that are not desired. */
+  readonly deletions: boolean;
+}
+
+export interface ApplierOptions {
+  readonly kernel: Pick<Kernel, 'entries' | 'buildMaglevTable' | 'gracePeriod'>;
+  readonly maps: DataplaneMaps;
+  readonly stores: Stores;
+  readonly agentNextHops: number;
+  readonly clock: JiffiesClock;
+  /** Milliseconds that stores may go on before other work gets a turn; default 10. */
+  readonly slice?: number;
+}
+
+/** What the maps hold, as this process knows it: read once, kept in step with each store. */
+interface Mirror {
+  readonly services: Map<number, ActualService>;
+  readonly room: Room;
+  readonly index: FrontendIndex;
+}
+
+export class Applier {
+  readonly #options: ApplierOptions;
+  #mirror: Mirror | undefined;
+
+  constructor(options: ApplierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Not to be called before the last call has ended. When it throws, what the maps hold is read anew by
+   * the next call.
+   */
+  async apply(
+    desired: readonly DesiredService[],
+    { ownAddresses, deletions }: ApplyScope,
+  ): Promise<ApplyReport> {
+    const stores = countingStores(this.#options.stores);
+    return this.#withMirror(stores, async (mirror) => {
+      const plan = planChanges(desired, ownAddresses, mirror.services);
+      const report = await this.#converge(mirror, stores, deletions ? plan : { ...plan, removed: [] });
+      return { ...report, stores: stores.count };
+    });
+  }
+
+  /** Services in the maps, and the entries for VIPs; once they were read. */
+  get services(): ReadonlyMap<number, ActualService> | undefined {
+    return this.#mirror?.services;
+  }
+
+  /** Ends entries of outgrown blocks that no flow needs any more; how many. */
+  async releaseFormer(findNamed: () => (index: number, generation: number) => boolean): Promise<number> {
+    const former = [...(this.#mirror?.services.values() ?? [])].filter(
+      (service) => service.former.length > 0,
+    );
+    if (former.length === 0) return 0;
+    const { stores } = this.#options;
+    return this.#withMirror(stores, async (mirror) => {
+      // A packet that began before the switch may still be about to write a record.
+      await this.#options.kernel.gracePeriod();
+      const isNamed = findNamed();
+      const retirement = new Retirement();
+      let released = 0;
+      for (const service of former) {
+        for (const entry of service.former) {
+          if (isNamed(entry.index, entry.generation)) continue;
+          retirement.entry(entry, service);
+          released += 1;
+        }
+      }
+      await retirement.run(this.#context(mirror, stores));
+      return released;
+    });
+  }
+
+  /** After an error nobody knows which stores were made: the maps are read again. */
+  async #withMirror<T>(stores: Stores, work: (mirror: Mirror) => Promise<T>): Promise<T> {
+    try {
+      this.#mirror ??= await this.#readMirror(stores);
+      return await work(this.#mirror);
+    } catch (error) {
+      this.#mirror = undefined;
+      throw error;
+    }
+  }
+
+  /** Reads everything back and finishes what a killed agent left half done. */
+  async #readMirror(stores: Stores): Promise<Mirror> {
+    const { kernel, maps, agentNextHops, clock } = this.#options;
+    // Packets that began before a killed agent's last store must not meet a place that is used again.
+    await kernel.gracePeriod();
+    const actual = readActualState(maps, kernel);
+    const index = new FrontendIndex(maps, actual.references);
+    for (const reference of actual.dangling) index.clear(stores, reference);
+    for (let bucket = 0; bucket < index.buckets; bucket++) index.setFlag(stores, bucket);
+    const room = new Room(maps, actual, { agentNextHops }, clock);
+    const mirror = { services: actual.services, room, index };
+    await retireLeftovers(actual).run(this.#context(mirror, stores));
+    room.nextHops.sweep(stores);
+    return mirror;
+  }
+
+  async #converge(mirror: Mirror, stores: Stores, plan: Plan): Promise<Omit<ApplyReport, 'stores'>> {
+    for (const { actual, desired: wish } of plan.settled) actual.settled = wish;
+    const created = plan.changes.filter(({ actual }) => actual === undefined).length;
+    const lacks = new Map<string, Lack>();
+    let changes = plan.changes;
+    let vips = plan.newVips;
+    let removed = plan.removed;
+    let waiting = Number.POSITIVE_INFINITY;
+    // Room that one pass gives back is used by those that had to wait, in the next one.
+    for (;;) {
+      lacks.clear();
+      const retirement = new Retirement();
+      const context = { ...this.#context(mirror, stores), index: mirror.index, retirement };
+      const upsert: UpsertContext = { ...context, services: mirror.services, buildMaglevTable: this.#build };
+      vips = vips.filter((key) => note(lacks, formatKey(key), addVip(upsert, key)));
+      changes = await this.#upsertAll(upsert, changes, lacks);
+      for (const service of removed) {
+        mirror.index.withdraw(stores, service.key, service.index);
+        mirror.services.delete(keyNumber(service.key));
+        retirement.service(service);
+      }
+      removed = [];
+      const freed = !retirement.isEmpty;
+      await retirement.run(context);
+      const stillWaiting = changes.length + vips.length;
+      if (stillWaiting === 0 || !freed || stillWaiting >= waiting) break;
+      waiting = stillWaiting;
+    }
+    return {
+      created: created - changes.filter(({ actual }) => actual === undefined).length,
+      changed: plan.changes.length - created - changes.filter(({ actual }) => actual !== undefined).length,
+      removed: plan.removed.length,
+      unchanged: plan.settled.length,
+      waiting: [...lacks.keys()],
+      problems: [...describeLacks(lacks, mirror.room), ...describeUnrouted(mirror.services, mirror.room)],
+    };
+  }
+
+  /** The changes for which there was no room. */
+  async #upsertAll(
+    context: UpsertContext,
+    changes: readonly ServiceChange[],
+    lacks: Map<string, Lack>,
+  ): Promise<ServiceChange[]> {
+    const waiting: ServiceChange[] = [];
+    let until = performance.now() + (this.#options.slice ?? 10);
+    for (const change of changes) {
+      if (note(lacks, formatKey(change.key), upsertService(context, change))) waiting.push(change);
+      if (performance.now() < until) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      until = performance.now() + (this.#options.slice ?? 10);
+    }
+    return waiting;
+  }
+
+  readonly #build: Kernel['buildMaglevTable'] = (slots, hashes, quotas) =>
+    this.#options.kernel.buildMaglevTable(slots, hashes, quotas);
+
+  #context(mirror: Mirror, stores: Stores) {
+    const { maps, kernel } = this.#options;
+    return { maps, stores, room: mirror.room, gracePeriod: () => kernel.gracePeriod() };
+  }
+}
+
+/** True when something lacked. */
+function note(lacks: Map<string, Lack>, what: string, lack: Lack | undefined): boolean {
+  if (lack !== undefined) lacks.set(what, lack);
+  return lack !== undefined;
+}

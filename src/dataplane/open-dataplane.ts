@@ -1,0 +1,216 @@
+/** The dataplane of one agent: programs on devices, and maps that follow the desired state. */
+import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { buildDirectory as defaultBuildDirectory } from '../kernel/build-directory.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { DesiredState } from '../services/desired-state.ts';
+import { readActualState } from './actual-state.ts';
+import { Applier, type ApplyReport } from './apply.ts';
+import { type DeviceHealth, DeviceLinks, type ManagedDevice } from './device-links.ts';
+import { type EgressDeviceEntry, writeEgressDevices } from './egress-map.ts';
+import { namedBackends } from './former-flows.ts';
+import { isVipKey } from './frontend-key.ts';
+import { openJiffiesClock } from './jiffies-clock.ts';
+import { type LbPrograms, loadLbPrograms } from './lb-programs.ts';
+import { type DataplaneMaps, linksDirectory, mapsDirectory, openPinnedDataplane } from './maps.ts';
+import { invalidateNextHops } from './next-hop-table.ts';
+import { type DataplaneConfig, timeoutsInJiffies } from './program-config.ts';
+import { agentNextHops } from './room.ts';
+import { kernelStores } from './stores.ts';
+
+/** What the programs are made from, and where they sit. */
+export interface ProgramSettings {
+  readonly config: DataplaneConfig;
+  readonly hashSeed: bigint;
+  readonly devices: readonly ManagedDevice[];
+  /** Managed devices and VLAN devices on top of them. */
+  readonly egress: readonly EgressDeviceEntry[];
+}
+
+export interface OpenDataplaneOptions extends ProgramSettings {
+  readonly kernel: Kernel;
+  readonly bpfDirectory: string;
+  readonly log: DataplaneLog;
+  /** Where the compiled objects are; default beside the sources. */
+  readonly buildDirectory?: string;
+  /** Jiffies a second, when known; else measured. */
+  readonly hz?: number;
+}
+
+/** The part of a pino logger that is needed. */
+export interface DataplaneLog {
+  info(fields: object, message: string): void;
+}
+
+export interface ApplyOptions {
+  /** Natural numbers; addresses that are answered like a VIP in use: those of the VIP device. */
+  readonly ownAddresses?: readonly number[];
+  /** Take out services that are not desired; default true. */
+  readonly deletions?: boolean;
+}
+
+export interface DataplaneHealth {
+  /** Every device has our program. */
+  readonly ok: boolean;
+  readonly devices: readonly DeviceHealth[];
+}
+
+export interface Dataplane {
+  /** Jiffies a second; an inspector needs it. */
+  readonly hz: number;
+  readonly maps: DataplaneMaps;
+  readonly verifiedInstructions: Readonly<Record<string, number>>;
+  /** Services in the maps, whoever put them there; without the entries for VIPs. */
+  readonly serviceCount: number;
+  /** One after the other; each brings the maps to the whole of its state. */
+  apply(desired: Pick<DesiredState, 'services'>, options?: ApplyOptions): Promise<ApplyReport>;
+  /** New rodata: loads again on the same maps and swaps under the links; no packet goes without. */
+  swapProgram(settings: ProgramSettings): Promise<void>;
+  /** Devices may have come, gone, or been made anew under the same name. */
+  updateDevices(devices: readonly ManagedDevice[], egress: readonly EgressDeviceEntry[]): Promise<void>;
+  /** Routes or neighbours changed: the FIB is asked again for every next hop. */
+  invalidateNextHops(): void;
+  /** Every half minute or so: ends entries of outgrown blocks that no flow names any more. How many. */
+  releaseFormer(): Promise<number>;
+  health(): DataplaneHealth;
+  /** Ends this process's part; programs stay on the devices and go on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Loads, or takes over what an earlier agent left pinned, and attaches. Nothing in the maps changes before
+ * the first apply. Throws a KernelError: `DEVICE_BUSY` when another program owns a device, `MAP_MISMATCH`
+ * when the pinned maps have other sizes.
+ */
+export async function openDataplane(options: OpenDataplaneOptions): Promise<Dataplane> {
+  const { kernel, bpfDirectory, log } = options;
+  const build = options.buildDirectory ?? defaultBuildDirectory();
+  mkdirSync(mapsDirectory(bpfDirectory), { recursive: true, mode: 0o700 });
+  const clock = await openJiffiesClock(kernel, resolve(build, 'clock.bpf.o'), options.hz);
+  const load = (settings: ProgramSettings): LbPrograms =>
+    loadLbPrograms({
+      kernel,
+      buildDirectory: build,
+      bpfDirectory,
+      config: settings.config,
+      facts: { hashSeed: settings.hashSeed, hz: clock.hz, cpus: kernel.possibleCpus },
+      modes: settings.devices.map(({ attach }) => attach),
+    });
+  let settings: ProgramSettings = options;
+  let programs = load(settings);
+  // By descriptors of our own, because those of the programs are closed when they are swapped.
+  const maps = openPinnedDataplane(kernel, bpfDirectory, 'write');
+  if (maps === undefined) throw new Error(`the maps were not pinned in ${mapsDirectory(bpfDirectory)}`);
+  const links = new DeviceLinks(kernel, bpfDirectory);
+  const attach = (settings: ProgramSettings, programs: LbPrograms): void => {
+    writeEgressDevices(kernel, maps.others.egress_devices, settings.egress);
+    links.ensure(settings.devices, (mode) => programs.of(mode));
+  };
+
+  const replacePrograms = (next: ProgramSettings): void => {
+    const loaded = load(next);
+    try {
+      attach(next, loaded);
+    } catch (error) {
+      loaded.close();
+      throw error;
+    }
+    programs.close();
+    programs = loaded;
+    settings = next;
+  };
+
+  const applier = new Applier({
+    kernel,
+    maps,
+    stores: kernelStores(kernel),
+    agentNextHops: agentNextHops(maps.arrays.next_hops.entries),
+    clock,
+  });
+  const inOrder = serialiser();
+  attach(settings, programs);
+  log.info({ hz: clock.hz, verified: programs.verifiedInstructions }, 'dataplane loaded and attached');
+
+  return {
+    hz: clock.hz,
+    maps,
+    get verifiedInstructions() {
+      return programs.verifiedInstructions;
+    },
+    get serviceCount() {
+      const services = applier.services ?? readActualState(maps, kernel).services;
+      return [...services.values()].filter(({ key }) => !isVipKey(key)).length;
+    },
+    apply: (desired, how = {}) =>
+      inOrder(() =>
+        applier.apply(desired.services, {
+          ownAddresses: how.ownAddresses ?? [],
+          deletions: how.deletions ?? true,
+        }),
+      ),
+    swapProgram: (next) =>
+      inOrder(async () => {
+        replacePrograms(next);
+        log.info({ verified: programs.verifiedInstructions }, 'program swapped');
+      }),
+    updateDevices: (devices, egress) =>
+      inOrder(async () => {
+        const next = { ...settings, devices, egress };
+        const wantsTc = devices.some((device) => device.attach === 'tc');
+        const lacksTc = wantsTc && programs.verifiedInstructions.lb_tc === undefined;
+        if (lacksTc) replacePrograms(next);
+        else attach(next, programs);
+        settings = next;
+      }),
+    invalidateNextHops: () => invalidateNextHops(maps.arrays.next_hops, clock),
+    releaseFormer: () =>
+      inOrder(() => {
+        const timeouts = timeoutsInJiffies(settings.config.timeouts, clock.hz);
+        return applier.releaseFormer(() => namedBackends(maps.arrays.flow_records, timeouts, clock.now()));
+      }),
+    health() {
+      const devices = links.health(settings.devices, (mode) => programs.of(mode));
+      return { ok: devices.every(({ attached }) => attached), devices };
+    },
+    close: () =>
+      inOrder(async () => {
+        links.close();
+        programs.close();
+        clock.close();
+      }),
+  };
+}
+
+/** Runs one task after the other, whatever becomes of those before. */
+function serialiser(): <T>(task: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const next = last.then(task, task);
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
+/**
+ * Takes the programs off all devices and removes every pin below the directory: what `cleanup` does. No
+ * agent may use it meanwhile.
+ */
+export function cleanupPins(
+  kernel: Pick<Kernel, 'openPinnedLink' | 'detachLink' | 'closeFd'>,
+  bpfDirectory: string,
+): void {
+  const links = linksDirectory(bpfDirectory);
+  for (const name of existsSync(links) ? readdirSync(links) : []) {
+    const link = kernel.openPinnedLink(join(links, name));
+    if (link !== undefined) {
+      if (link.ifindex !== 0) kernel.detachLink(link);
+      kernel.closeFd(link.fd);
+    }
+    unlinkSync(join(links, name));
+  }
+  for (const directory of [links, mapsDirectory(bpfDirectory)]) {
+    if (!existsSync(directory)) continue;
+    for (const name of readdirSync(directory)) unlinkSync(join(directory, name));
+    rmdirSync(directory);
+  }
+}

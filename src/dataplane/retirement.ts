@@ -1,0 +1,107 @@
+/**
+ * What is no longer reached, and when it may be used again. Packets that are being handled still see what
+ * was there a moment ago, so: stop naming, wait, end the life, wait, reuse.
+ */
+import type { ActualBackend, ActualService, ActualState } from './actual-state.ts';
+import { clearServiceKey, freeBackend, storeTable } from './entry-writes.ts';
+import { isVipKey } from './frontend-key.ts';
+import type { DataplaneMaps } from './maps.ts';
+import type { Room } from './room.ts';
+import type { Stores } from './stores.ts';
+import { blockCapacity, linesOf, NO_TABLE, packTableWord, type TableWord, tableSlots } from './table-word.ts';
+
+export interface RetirementContext {
+  readonly maps: DataplaneMaps;
+  readonly stores: Stores;
+  readonly room: Room;
+  readonly gracePeriod: () => Promise<void>;
+}
+
+export class Retirement {
+  readonly #tables: TableWord[] = [];
+  readonly #entries: Array<{ entry: ActualBackend; service: ActualService | undefined }> = [];
+  readonly #positions: number[] = [];
+  readonly #services: ActualService[] = [];
+
+  get isEmpty(): boolean {
+    return this.#tables.length + this.#entries.length + this.#positions.length + this.#services.length === 0;
+  }
+
+  /** A table that was switched away from. */
+  table(table: TableWord): void {
+    if (table.sizeClass !== 0) this.#tables.push(table);
+  }
+
+  /** An entry that no live table names. */
+  entry(entry: ActualBackend, service?: ActualService): void {
+    this.#entries.push({ entry, service });
+  }
+
+  /** A free place in a block that was outgrown. */
+  position(index: number): void {
+    this.#positions.push(index);
+  }
+
+  /** A service that no frontend leads to. */
+  service(service: ActualService): void {
+    this.#services.push(service);
+  }
+
+  /** Waits, ends the lives, waits, gives the room back. */
+  async run(context: RetirementContext): Promise<void> {
+    if (this.isEmpty) return;
+    const { stores, room, gracePeriod } = context;
+    await gracePeriod();
+    const released = [...this.#positions];
+    for (const table of this.#tables) room.slots.release(table.line, linesOf(tableSlots(table)));
+    for (const { entry, service } of this.#entries) {
+      endEntry(context, entry);
+      if (service === undefined || leave(service, entry)) released.push(entry.index);
+    }
+    for (const service of this.#services) released.push(...endService(context, service));
+    if (released.length + this.#entries.length === 0 && !room.nextHops.hasUnused()) return;
+    await gracePeriod();
+    for (const index of released) room.blocks.release(index);
+    room.nextHops.sweep(stores);
+  }
+}
+
+function endEntry({ maps, stores, room }: RetirementContext, entry: ActualBackend): void {
+  freeBackend(maps, stores, entry);
+  if (entry.nextHop !== 0) room.nextHops.release(entry.address, entry.nextHop);
+}
+
+/** Takes the entry off the service; true if its place is not the service's any more. */
+function leave(service: ActualService, entry: ActualBackend): boolean {
+  if (service.members.get(entry.endpoint) === entry) service.members.delete(entry.endpoint);
+  else service.former = service.former.filter((other) => other !== entry);
+  return !isInBlock(service.table, entry.index);
+}
+
+/** In the opposite order of making: table, backends, key. The places that are not used any more. */
+function endService(context: RetirementContext, service: ActualService): number[] {
+  const { maps, stores, room } = context;
+  const { table } = service;
+  if (packTableWord(table) !== 0n || service.damaged) storeTable(maps, stores, service.index, NO_TABLE);
+  const entries = [...service.members.values(), ...service.former];
+  for (const entry of entries) endEntry(context, entry);
+  clearServiceKey(maps, stores, service.index);
+  if (table.sizeClass !== 0) room.slots.release(table.line, linesOf(tableSlots(table)));
+  (isVipKey(service.key) ? room.vips : room.services).release(service.index);
+  return [
+    ...Array.from({ length: blockCapacity(table) }, (_, i) => table.block + i),
+    ...service.former.filter((entry) => !isInBlock(table, entry.index)).map(({ index }) => index),
+  ];
+}
+
+export function isInBlock(table: TableWord, index: number): boolean {
+  return index >= table.block && index < table.block + blockCapacity(table);
+}
+
+/** What a killed agent left half done: everything that nothing leads to. */
+export function retireLeftovers(actual: ActualState): Retirement {
+  const retirement = new Retirement();
+  for (const service of actual.unreferenced) retirement.service(service);
+  for (const entry of actual.ownerless) retirement.entry(entry);
+  return retirement;
+}

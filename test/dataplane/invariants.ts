@@ -1,0 +1,175 @@
+/**
+ * What holds in the maps between any two stores. Written against the bytes and docs/packet-path.md, with
+ * nothing of the agent's own bookkeeping, so that a mistake there is not repeated here.
+ */
+import type { DataplaneMaps } from '../../src/dataplane/maps.ts';
+import type { BpfMap } from '../../src/kernel/kernel.ts';
+import {
+  type Backend,
+  backend,
+  backendState,
+  FRONTENDS_PER_BUCKET,
+  frontendBucket,
+  frontendKey,
+  nextHop,
+  type Service,
+  SLOT_BACKEND,
+  service,
+} from '../../src/layout/generated.ts';
+
+const SIZES = [0, 251, 1021, 4099, 16381, 65537, 131071];
+
+/** What a packet can get to from here on. */
+export interface Reachable {
+  readonly services: Set<number>;
+  readonly lines: Set<number>;
+  readonly backends: Set<number>;
+  readonly nextHops: Set<number>;
+}
+
+export interface LiveService {
+  readonly index: number;
+  readonly value: Service;
+  readonly line: number;
+  readonly slots: number;
+  readonly block: number;
+}
+
+interface Entries {
+  entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }>;
+}
+
+/** Services as packets find them, by frontend; throws when a reference leads nowhere. */
+export function liveServices(maps: DataplaneMaps, kernel: Entries): Map<string, LiveService> {
+  const { frontends, services } = maps.arrays;
+  const live = new Map<string, LiveService>();
+  const visit = (index: number, where: string): Service => {
+    if (index === 0 || index >= services.entries) throw new Error(`${where} names service ${index}`);
+    const value = service.read(services.view, index * services.stride);
+    if (value.key.family !== 4) throw new Error(`${where} names service ${index}, which is free`);
+    const name = `${value.key.addr[0]}:${value.key.port}/${value.key.protocol}`;
+    if (live.has(name)) throw new Error(`${name} is published twice`);
+    const low = Number(value.table & 0xffffffffn);
+    live.set(name, {
+      index,
+      value,
+      line: low & 0xffffff,
+      slots: SIZES[(low >>> 24) & 0xf] ?? -1,
+      block: Number((value.table >> 32n) & 0xffffffn),
+    });
+    return value;
+  };
+  for (let bucket = 0; bucket < frontends.entries; bucket++) {
+    const { slot } = frontendBucket.read(frontends.view, bucket * frontends.stride);
+    for (let i = 0; i < FRONTENDS_PER_BUCKET; i++) {
+      const word = slot[i] as bigint;
+      if (word === 0n) continue;
+      const { key } = visit(Number(word & 0xffffffffn), `bucket ${bucket}`);
+      const { bucket: home, tag } = placeOf(key, frontends.entries);
+      if (home !== bucket || tag !== word >> 32n)
+        throw new Error(`a key in bucket ${bucket} belongs to ${home}`);
+    }
+  }
+  for (const { key, value } of kernel.entries(maps.others.frontend_overflow)) {
+    const found = visit(value.readUInt32LE(0), 'overflow');
+    if (Buffer.compare(Buffer.from(frontendKey.encode(found.key)), key) !== 0) {
+      throw new Error('an overflowed key leads to a service of another key');
+    }
+  }
+  return live;
+}
+
+/** Throws on the first thing that is not as it must be. */
+export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable {
+  const { services, maglev_slots: slotArray, backends, next_hops: nextHops } = maps.arrays;
+  const reachable: Reachable = {
+    services: new Set(),
+    lines: new Set(),
+    backends: new Set(),
+    nextHops: new Set(),
+  };
+  for (const [name, live] of liveServices(maps, kernel)) {
+    reachable.services.add(live.index);
+    if (live.slots < 0) throw new Error(`${name} has a size class that is none`);
+    for (let line = live.line; line < live.line + Math.ceil(live.slots / 32); line++) {
+      if (line >= slotArray.entries) throw new Error(`${name} has a table behind the end of the slots`);
+      if (reachable.lines.has(line)) throw new Error(`${name} shares line ${line} with another table`);
+      reachable.lines.add(line);
+    }
+    for (let slot = 0; slot < live.slots; slot++) {
+      const at = (live.line + (slot >> 5)) * slotArray.stride + (slot & 31) * 2;
+      const index = live.block + (slotArray.view.getUint16(at, true) & SLOT_BACKEND);
+      if (index >= backends.entries) throw new Error(`${name} slot ${slot} names backend ${index}`);
+      const entry = backend.read(backends.view, index * backends.stride);
+      if (entry.state !== backendState.BACKEND_ACTIVE || entry.service !== live.index) {
+        throw new Error(
+          `${name} slot ${slot} names backend ${index}: state ${entry.state}, service ${entry.service}`,
+        );
+      }
+      reachable.backends.add(index);
+    }
+  }
+  for (let index = 0; index < backends.entries; index++) {
+    const entry = backend.read(backends.view, index * backends.stride);
+    if (entry.state === backendState.BACKEND_FREE) continue;
+    reachable.backends.add(index);
+    checkEntry(index, entry);
+    if (entry.nextHop !== 0) reachable.nextHops.add(entry.nextHop);
+  }
+  return reachable;
+
+  function checkEntry(index: number, entry: Backend): void {
+    const owner = service.read(services.view, entry.service * services.stride);
+    if (owner.key.family !== 4)
+      throw new Error(`backend ${index} belongs to the free service ${entry.service}`);
+    if (entry.nextHop === 0) return;
+    const hop = nextHop.read(nextHops.view, entry.nextHop * nextHops.stride);
+    if (hop.family !== 4 || hop.addr[0] !== entry.addr[0]) {
+      throw new Error(`backend ${index} names next hop ${entry.nextHop}, which is not its own`);
+    }
+  }
+}
+
+/** Bucket and tag by docs/packet-path.md, section 6. */
+function placeOf(key: Service['key'], buckets: number): { bucket: number; tag: bigint } {
+  const bytes = Buffer.from(frontendKey.encode(key));
+  const word =
+    BigInt(bytes.readUInt32LE(0)) |
+    (BigInt(bytes.readUInt16LE(16)) << 32n) |
+    (BigInt(key.protocol) << 48n) |
+    (4n << 56n);
+  let hash = BigInt.asUintN(64, word * 0x9e3779b97f4a7c15n);
+  hash ^= hash >> 32n;
+  return { bucket: Number(hash & BigInt(buckets - 1)), tag: hash >> 32n };
+}
+
+/** What the maps say, without indexes: two sets of maps that balance alike give the same text. */
+export function describeMaps(maps: DataplaneMaps, kernel: Entries): string {
+  const { maglev_slots: slotArray, backends, next_hops: nextHops } = maps.arrays;
+  const services = [...liveServices(maps, kernel)]
+    .sort(([x], [y]) => (x < y ? -1 : 1))
+    .map(([name, { index, line, slots, block }]) => {
+      const owners = Array.from({ length: slots }, (_, slot) => {
+        const at = (line + (slot >> 5)) * slotArray.stride + (slot & 31) * 2;
+        return endpoint(block + slotArray.view.getUint16(at, true));
+      });
+      const entries = Array.from({ length: backends.entries }, (_, i) => i)
+        .filter((i) => {
+          const entry = backend.read(backends.view, i * backends.stride);
+          return entry.state !== backendState.BACKEND_FREE && entry.service === index;
+        })
+        .map((i) => `${endpoint(i)}=${backends.view.getUint8(i * backends.stride + backend.offsets.state)}`);
+      return `${name} [${entries.sort().join(' ')}] ${owners.join(' ')}`;
+    });
+  const hops = Array.from({ length: nextHops.entries }, (_, i) =>
+    nextHop.read(nextHops.view, i * nextHops.stride),
+  )
+    .filter(({ family }) => family !== 0)
+    .map(({ addr }) => addr[0]);
+  return [...services, `next hops ${hops.sort().join(' ')}`].join('\n');
+
+  function endpoint(index: number): string {
+    const { addr, port } = backend.read(backends.view, index * backends.stride);
+    return `${addr[0]}:${port}`;
+  }
+}

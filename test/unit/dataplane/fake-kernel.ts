@@ -1,0 +1,104 @@
+/** The kernel's maps in memory: arrays are Buffers, hash maps are Maps. Grace periods end at once. */
+
+import { type DataplaneMaps, MAPPED_ARRAYS, mapDataplane, OTHER_MAPS } from '../../../src/dataplane/maps.ts';
+import { type BpfMap, type Kernel, KernelError } from '../../../src/kernel/kernel.ts';
+import {
+  backend,
+  frontendBucket,
+  frontendKey,
+  nextHop,
+  service,
+  slotLine,
+} from '../../../src/layout/generated.ts';
+import { referenceTable } from '../../model/maglev-reference.ts';
+
+export interface FakeSizes {
+  readonly buckets?: number;
+  readonly services?: number;
+  /** Of `services`, those with counters: index 0 and services; VIPs come behind. */
+  readonly counted?: number;
+  readonly lines?: number;
+  readonly backends?: number;
+  readonly nextHops?: number;
+  readonly records?: number;
+  readonly overflow?: number;
+}
+
+export class FakeKernel
+  implements
+    Pick<
+      Kernel,
+      | 'entries'
+      | 'buildMaglevTable'
+      | 'gracePeriod'
+      | 'update'
+      | 'delete'
+      | 'storeU64'
+      | 'clearPerCpu'
+      | 'mapMemory'
+    >
+{
+  readonly maps: DataplaneMaps;
+  gracePeriods = 0;
+  readonly #memory = new Map<string, Buffer>();
+  readonly #hashes = new Map<string, Map<string, Buffer>>();
+
+  constructor(sizes: FakeSizes = {}) {
+    const entriesOf: Record<string, [entries: number, size: number]> = {
+      frontends: [sizes.buckets ?? 16, frontendBucket.size],
+      services: [sizes.services ?? 64, service.size],
+      maglev_slots: [sizes.lines ?? 512, slotLine.size],
+      backends: [sizes.backends ?? 256, backend.size],
+      next_hops: [sizes.nextHops ?? 256, nextHop.size],
+      flow_records: [sizes.records ?? 64, 64],
+      frontend_overflow: [sizes.overflow ?? 16, 4],
+      service_counters: [sizes.counted ?? 32, 64],
+    };
+    const maps = new Map<string, BpfMap>();
+    let fd = 3;
+    for (const name of [...MAPPED_ARRAYS, ...OTHER_MAPS]) {
+      const [maxEntries, valueSize] = entriesOf[name] ?? [32, 8];
+      const keySize = name === 'frontend_overflow' ? frontendKey.size : 4;
+      maps.set(name, { name, fd: fd++, type: 2, keySize, valueSize, maxEntries, flags: 0 });
+      this.#memory.set(name, Buffer.alloc(maxEntries * valueSize));
+      this.#hashes.set(name, new Map());
+    }
+    this.maps = mapDataplane(this, maps, 'write');
+  }
+
+  mapMemory(map: BpfMap): Buffer {
+    return this.#memory.get(map.name) as Buffer;
+  }
+
+  storeU64(memory: Buffer, offset: number, value: bigint): void {
+    if (offset % 8 !== 0) throw new RangeError(`offset ${offset} is not aligned`);
+    memory.writeBigUInt64LE(value, offset);
+  }
+
+  entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }> {
+    const hash = this.#hashes.get(map.name) as Map<string, Buffer>;
+    return [...hash].map(([key, value]) => ({ key: Buffer.from(key, 'hex'), value }));
+  }
+
+  update(map: BpfMap, key: Uint8Array, value: Uint8Array): void {
+    const hash = this.#hashes.get(map.name) as Map<string, Buffer>;
+    const text = Buffer.from(key).toString('hex');
+    if (!hash.has(text) && hash.size >= map.maxEntries) throw new KernelError('E2BIG', `${map.name} is full`);
+    hash.set(text, Buffer.from(value));
+  }
+
+  delete(map: BpfMap, key: Uint8Array): boolean {
+    return (this.#hashes.get(map.name) as Map<string, Buffer>).delete(Buffer.from(key).toString('hex'));
+  }
+
+  clearPerCpu(): void {}
+
+  buildMaglevTable(slots: number, hashes: BigUint64Array, quotas: Uint32Array): Uint16Array {
+    return referenceTable(slots, hashes, quotas);
+  }
+
+  gracePeriod(): Promise<void> {
+    this.gracePeriods += 1;
+    return Promise.resolve();
+  }
+}
