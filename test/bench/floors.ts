@@ -16,7 +16,7 @@ export interface FloorOptions {
   readonly flows: Flows;
   readonly frame: Buffer;
   readonly ingressIfindex: number;
-  /** Iterations of one round. */
+  /** Iterations of one slice. */
   readonly iterations: number;
   /** Entries of the LRU table. */
   readonly tableSize: number;
@@ -28,6 +28,7 @@ export interface FloorOptions {
 
 export interface Floor extends Scenario {
   readonly name: string;
+  readonly program: FloorProgram;
 }
 
 export function floorName(program: FloorProgram, flows: Flows): string {
@@ -69,6 +70,7 @@ export function openFloor(kernel: Kernel, options: FloorOptions): Floor {
   const name = floorName(options.program, options.flows);
   return {
     name,
+    program: options.program,
     label: `floor ${name}`,
     iterations: options.iterations,
     wrapper,

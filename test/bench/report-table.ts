@@ -1,4 +1,5 @@
 /** The results as text for people: Markdown, which is also what the terminal shows. */
+import { QUIET } from './canary.ts';
 import { referenceLimit } from './limits.ts';
 import { describePath } from './plot.ts';
 import type { BenchReport, PathResult } from './report.ts';
@@ -32,7 +33,9 @@ export function reportMarkdown(report: BenchReport): string {
     '# Benchmark',
     `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryMiB} MiB, Linux ${machine.kernel}, Node ${machine.node}. ` +
       `${machine.rounds} rounds on CPU ${machine.pinnedCpu}${machine.quick ? ', quick run' : ''}; ` +
-      `load average ${machine.loadBefore} before, ${machine.loadAfter} after.`,
+      `load average ${machine.loadBefore} before, ${machine.loadAfter} after; ` +
+      `${Math.round(machine.leftOut * 100)} % of the slices left out because the machine was slow around them` +
+      `${machine.slowest > QUIET ? `, yet some that count were ${machine.slowest.toFixed(1)} times slower than the best` : ''}.`,
     'Net nanoseconds a packet; how they are measured and what they mean is in docs/benchmarks.md.',
     table(
       ['path', 'median', 'lowest..highest', 'floor', 'times floor', 'limit', ''],

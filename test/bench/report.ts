@@ -13,6 +13,10 @@ export interface MachineReport {
   /** One-minute load average before the run and after it (the run itself adds 1). */
   loadBefore: number;
   loadAfter: number;
+  /** Share of slices left out because the machine was slow around them, 0..1. */
+  leftOut: number;
+  /** The slowest moment that counts all the same, in times the best; above 1.15 figures are too high. */
+  slowest: number;
   rounds: number;
   quick: boolean;
 }

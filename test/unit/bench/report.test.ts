@@ -22,6 +22,8 @@ const report: BenchReport = {
     pinnedCpu: 1,
     loadBefore: 0.1,
     loadAfter: 1.1,
+    leftOut: 0.25,
+    slowest: 1.1,
     rounds: 5,
     quick: false,
   },
@@ -73,6 +75,9 @@ describe('the table', () => {
 
   it('holds the machine, the floors and the Maglev times', () => {
     expect(text).toContain('Test CPU, 2 CPUs, 1024 MiB, Linux 6.18.0');
+    expect(text).toContain('25 % of the slices left out because the machine was slow around them.');
+    const noisy = { ...report, machine: { ...report.machine, slowest: 1.94 } };
+    expect(reportMarkdown(noisy)).toContain('yet some that count were 1.9 times slower than the best.');
     expect(text).toMatch(/parse_lru \| +26\.0/);
     expect(text).toMatch(/65537 +\| +1000 \| 1\.23/);
   });

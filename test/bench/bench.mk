@@ -1,0 +1,6 @@
+# Included by the Makefile. ROUNDS, OUT and QUICK=1 are read from the command
+# line or the environment; BENCH_ARGS takes what `bench.ts --help` would list.
+
+.PHONY: bench
+bench: build ## measure the packet path and the control plane (ROUNDS= OUT= QUICK=1 BENCH_ARGS=)
+	node_modules/.bin/tsx test/bench/bench.ts $(BENCH_ARGS)

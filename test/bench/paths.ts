@@ -1,0 +1,162 @@
+/** The measured paths as scenarios: their packets, the flows they need, and what proves them. */
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { Bed } from './bed.ts';
+import { readCounted } from './counted.ts';
+import { answerTuples, scattered } from './flow-tuples.ts';
+import { buildFrame } from './frame.ts';
+import type { Flows, Path } from './limits.ts';
+import { LAYOUT } from './namespace.ts';
+import { type Expected, objections, ProofError } from './proof.ts';
+import type { Scenario } from './rounds.ts';
+import { clientTuple, setFlags, TCP_ACK, TCP_SYN, type Tuple, writeTuple } from './tuples.ts';
+import { Wrapper } from './wrapper.ts';
+
+const XDP_PASS = 2;
+const XDP_TX = 3;
+
+export interface PathScenario extends Scenario {
+  readonly path: Path;
+  readonly flows: Flows;
+  readonly services: number;
+}
+
+export interface PathOptions {
+  readonly wrapObject: string;
+  readonly emptyFd: number;
+  readonly flows: Flows;
+  /** Iterations of one slice. */
+  readonly iterations: number;
+}
+
+const FORWARDED: Expected = { verdict: XDP_TX, packetsIn: 1, packetsOut: 0, newFlows: 0, allowedEvents: [] };
+const ANSWERED: Expected = { ...FORWARDED, packetsIn: 0, packetsOut: 1 };
+const OPENED: Expected = { ...FORWARDED, newFlows: 1 };
+const PASSED: Expected = { ...FORWARDED, verdict: XDP_PASS, packetsIn: 0 };
+
+export function frameOf(tuple: Tuple, flags: number): Buffer {
+  return buildFrame({
+    sourceMac: LAYOUT.gatewayMac,
+    destinationMac: LAYOUT.deviceMac,
+    protocol: 'TCP',
+    tuple,
+    flags,
+  });
+}
+
+function wrappers(kernel: Kernel, bed: Bed, options: PathOptions, tuples: readonly Tuple[], flags: number) {
+  const common = {
+    objectPath: options.wrapObject,
+    frame: frameOf(tuples[0] as Tuple, flags),
+    tupleCount: tuples.length,
+    ingressIfindex: bed.ingressIfindex,
+  };
+  const wrapper = new Wrapper(kernel, { ...common, targetFd: bed.programFd });
+  const empty = new Wrapper(kernel, { ...common, targetFd: options.emptyFd, tuplesOf: wrapper });
+  tuples.forEach((tuple, n) => {
+    writeTuple(wrapper.tuples, n, tuple, flags);
+  });
+  return { wrapper, empty };
+}
+
+function prover(kernel: Kernel, bed: Bed, wrapper: Wrapper, expected: Expected) {
+  return () => {
+    const before = readCounted(kernel, bed.maps, wrapper);
+    return (iterations: number, verdict: number) =>
+      objections(before, readCounted(kernel, bed.maps, wrapper), iterations, expected, verdict);
+  };
+}
+
+/** Runs every tuple once and throws {@link ProofError} unless each did what is expected. */
+export function runProved(
+  kernel: Kernel,
+  bed: Bed,
+  wrapper: Wrapper,
+  what: string,
+  iterations: number,
+  expected: Expected,
+): void {
+  const check = prover(kernel, bed, wrapper, expected)();
+  const reasons = check(iterations, wrapper.run(iterations).returnValue);
+  if (reasons.length > 0) throw new ProofError(what, reasons);
+}
+
+export function clientTuples(frontends: Bed['frontends'], count: number): Tuple[] {
+  return Array.from({ length: count }, (_, n) => clientTuple(n, count, frontends));
+}
+
+/** Packets that are neither for a VIP nor for a SNAT address. */
+export function passScenario(kernel: Kernel, bed: Bed, options: PathOptions): PathScenario {
+  const tuple = { source: 0x0a630001, sourcePort: 4000, destination: 0x0a630102, destinationPort: 80 };
+  const { wrapper, empty } = wrappers(kernel, bed, options, [tuple], TCP_ACK);
+  return {
+    path: 'pass',
+    flows: 1,
+    services: bed.services,
+    label: 'pass',
+    iterations: options.iterations,
+    wrapper,
+    empty,
+    warm: () => void wrapper.run(1000),
+    beginProof: prover(kernel, bed, wrapper, PASSED),
+  };
+}
+
+/**
+ * Established TCP flows in both directions. They are made by the program itself: a SYN of each client, an
+ * ACK, and an answer of the backend that its record names.
+ */
+export function establishedScenarios(kernel: Kernel, bed: Bed, options: PathOptions): PathScenario[] {
+  const { flows } = options;
+  const described = { flows, services: bed.services, iterations: options.iterations };
+  const label = (path: Path) => `${path}, ${flows} flows, ${bed.services} services`;
+  const forward = wrappers(kernel, bed, options, clientTuples(bed.frontends, flows), TCP_SYN);
+  runProved(kernel, bed, forward.wrapper, `SYNs for ${label('snat-forward')}`, flows, OPENED);
+  setFlags(forward.wrapper.tuples, flows, TCP_ACK);
+  runProved(kernel, bed, forward.wrapper, `ACKs for ${label('snat-forward')}`, flows, FORWARDED);
+  const answers = scattered(answerTuples(bed.maps, bed.snatFirst, flows));
+  const reply = wrappers(kernel, bed, options, answers, TCP_ACK);
+  runProved(kernel, bed, reply.wrapper, `answers for ${label('snat-reply')}`, flows, ANSWERED);
+  const warm = (wrapper: Wrapper) => () => void wrapper.run(Math.max(1000, flows));
+  return [
+    {
+      ...described,
+      ...forward,
+      path: 'snat-forward',
+      label: label('snat-forward'),
+      warm: warm(forward.wrapper),
+      beginProof: prover(kernel, bed, forward.wrapper, FORWARDED),
+    },
+    {
+      ...described,
+      ...reply,
+      path: 'snat-reply',
+      label: label('snat-reply'),
+      warm: warm(reply.wrapper),
+      beginProof: prover(kernel, bed, reply.wrapper, ANSWERED),
+    },
+  ];
+}
+
+/**
+ * SYNs of tuples that have no flow. There are more tuples than SNAT ports, so when a tuple comes round
+ * again its former flow has been reclaimed for another. `filled` runs before the first round until every
+ * port has been used: from then on each new flow removes an old one.
+ */
+export function newFlowScenario(kernel: Kernel, bed: Bed, options: PathOptions): PathScenario {
+  const { flows } = options;
+  if (flows <= bed.snatPorts) throw new RangeError(`${flows} tuples would find their flows again`);
+  const { wrapper, empty } = wrappers(kernel, bed, options, clientTuples(bed.frontends, flows), TCP_SYN);
+  const label = `snat-new, ${flows} tuples`;
+  runProved(kernel, bed, wrapper, `first SYNs for ${label}`, bed.snatPorts, OPENED);
+  return {
+    path: 'snat-new',
+    flows,
+    services: bed.services,
+    label,
+    iterations: options.iterations,
+    wrapper,
+    empty,
+    warm: () => runProved(kernel, bed, wrapper, `warming ${label}`, 16384, OPENED),
+    beginProof: prover(kernel, bed, wrapper, OPENED),
+  };
+}
