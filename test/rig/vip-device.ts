@@ -22,3 +22,12 @@ export async function makeVipDevice(rig: Rig, lb: string): Promise<VipDeviceKind
 export async function setVipDevice(rig: Rig, lb: string, state: 'up' | 'down'): Promise<void> {
   await rig.exec(lb, ['ip', 'link', 'set', VIP_DEVICE, state]);
 }
+
+/** What an agent in this rig has to ask for: `dummy` where the kernel has it. */
+export async function vipDeviceKind(rig: Rig, lb: string): Promise<VipDeviceKind> {
+  const probe = 'probe-dummy';
+  const made = await rig.exec(lb, ['ip', 'link', 'add', probe, 'type', 'dummy'], { mayFail: true });
+  if (made.code !== 0) return 'ifb';
+  await rig.exec(lb, ['ip', 'link', 'delete', probe]);
+  return 'dummy';
+}

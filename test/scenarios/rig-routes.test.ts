@@ -1,9 +1,11 @@
 /** What BGP does in the rig without an agent: two LB nodes, one with BIRD and one with FRR. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { birdc, gatewaysFor, lbBgp, startBird, startFrr, vtysh, waitForRoute } from '../rig/bgp.ts';
 import type { ManagedProcess } from '../rig/managed-process.ts';
 import { oneArmedTopology, ROUTER, VIP_RANGE } from '../rig/one-armed.ts';
-import { createRig, type Rig } from '../rig/rig.ts';
+import { createRig, PROJECT, type Rig } from '../rig/rig.ts';
 import { makeVipDevice, setVipDevice } from '../rig/vip-device.ts';
 
 let rig: Rig;
@@ -92,5 +94,29 @@ describe('two LB nodes announce the VIP range', () => {
     expect(learnt).toEqual([VIP_RANGE, snatPool('lb1'), snatPool('lb2')].sort());
     expect(await birdc(rig, 'lb1', 'show route')).not.toContain('10.10.');
     expect(await vtysh(rig, 'lb2', 'show bgp ipv4 unicast')).not.toContain('10.10.');
+  });
+
+  it('understands every command that docs/bgp.md tells to check with', async () => {
+    const page = readFileSync(join(PROJECT, 'docs', 'bgp.md'), 'utf8');
+    const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(
+      (block) => block[1]?.split('\n') ?? [],
+    );
+    const asked = { birdc: 0, vtysh: 0, ip: 0 };
+    for (const command of commands.map((line) => line.replace(/#.*/, '').trim())) {
+      const [program = '', ...words] = command.split(' ');
+      if (program === 'birdc') {
+        asked.birdc++;
+        expect(await birdc(rig, 'lb1', ...words)).not.toMatch(/syntax error|not found/);
+      } else if (program === 'vtysh') {
+        asked.vtysh++;
+        const question = /"(.*)"/.exec(command)?.[1] ?? '';
+        expect(await vtysh(rig, question.includes('ipv4') ? 'lb2' : ROUTER, question)).not.toContain('%');
+      } else if (program === 'ip') {
+        asked.ip++;
+        const node = command.includes('lb-vip0') ? 'lb1' : ROUTER;
+        expect((await rig.exec(node, [program, ...words])).stdout).not.toBe('');
+      }
+    }
+    expect(Math.min(...Object.values(asked))).toBeGreaterThan(0);
   });
 });
