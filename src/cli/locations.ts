@@ -26,17 +26,16 @@ export async function locate(
   const config = options.config === undefined ? undefined : await readConfig(options.config);
   // A directory given on the command line moves the socket with it, whatever the file says.
   const socketOfConfig = options.runtimeDirectory === undefined ? config?.socket : undefined;
-  const given = config === undefined ? env : {};
   const runtimeDirectory =
     options.runtimeDirectory ??
     config?.runtimeDirectory ??
-    (given.L4LB_RUNTIME_DIRECTORY || DEFAULT_RUNTIME_DIRECTORY);
+    (env.L4LB_RUNTIME_DIRECTORY || DEFAULT_RUNTIME_DIRECTORY);
   const socketOfEnvironment =
-    options.runtimeDirectory === undefined ? given.L4LB_SOCKET || undefined : undefined;
+    options.runtimeDirectory === undefined ? env.L4LB_SOCKET || undefined : undefined;
   return {
     runtimeDirectory,
     bpfDirectory:
-      options.bpfDirectory ?? config?.bpfDirectory ?? (given.L4LB_BPF_DIRECTORY || DEFAULT_BPF_DIRECTORY),
+      options.bpfDirectory ?? config?.bpfDirectory ?? (env.L4LB_BPF_DIRECTORY || DEFAULT_BPF_DIRECTORY),
     socket:
       options.socket ??
       socketOfConfig ??

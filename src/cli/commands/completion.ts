@@ -3,7 +3,7 @@ import { agentSource } from '../agent-source.ts';
 import { type Candidate, completeWords } from '../completion/complete-words.ts';
 import { SHELLS, type Shell, shellScript } from '../completion/shell-scripts.ts';
 import { makeContext } from '../context.ts';
-import { hasUnprintable } from '../escape-text.ts';
+import { escapeText } from '../escape-text.ts';
 import { examples } from '../examples.ts';
 import type { Host } from '../host.ts';
 import { serviceName } from '../select-services.ts';
@@ -35,7 +35,7 @@ export function addCompletionCommands(program: Command, host: Host): void {
       const names = (options: ReadonlyMap<string, string>) => serviceNames(host, options);
       const { candidates, files } = await completeWords(program, words, names);
       for (const { value, description } of candidates) {
-        if (!hasUnprintable(value)) host.stdout.write(`${value}\t${description}\n`);
+        host.stdout.write(`${value}\t${escapeText(description)}\n`);
       }
       if (files) host.stdout.write(':files\n');
     });
@@ -55,7 +55,10 @@ async function serviceNames(host: Host, options: ReadonlyMap<string, string>): P
       if (service.name !== '') seen.set(serviceName(service), 'service');
     }
     for (const service of services) seen.set(service.frontend, serviceName(service));
-    return [...seen].map(([value, description]) => ({ value, description }));
+    // What a shell would act on is no name of ours, and shall not get onto a command line.
+    return [...seen]
+      .filter(([value]) => /^[\w.:/[\]-]+$/.test(value))
+      .map(([value, description]) => ({ value, description }));
   } catch {
     return [];
   }
