@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <string.h>
 #include "l4lb.h"
 
@@ -16,7 +17,11 @@
 L4LB_EXPORT int l4lb_attach(int program_fd, int ifindex, int mode)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options);
+	char device[IF_NAMESIZE];
 
+	/* The kernel would say EINVAL, as for many other things. */
+	if (!if_indextoname(ifindex, device))
+		return -ENODEV;
 	if (mode == 2)
 		return bpf_link_create(program_fd, ifindex, TCX_INGRESS, &options);
 	options.flags = mode == 0 ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
