@@ -17,6 +17,9 @@ export type Decoded<T> =
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 export const DEFAULT_NAMESPACE = 'default';
 
+/** Others are dropped: kubectl's record of the applied object is as large as the object. */
+const USED_ANNOTATIONS = ['l4lb.io/', 'service.beta.kubernetes.io/load-balancer-source-ranges'];
+
 const text = z.string().nullish();
 const flag = z.boolean().nullish();
 const list = <T extends z.ZodType>(item: T) => z.array(item).nullish();
@@ -144,7 +147,10 @@ export function decodeEndpointSlice(value: unknown): Decoded<EndpointSlice> {
 }
 
 function identityOf({ name, namespace, annotations }: z.output<typeof metadata>) {
-  return { namespace: namespace ?? DEFAULT_NAMESPACE, name, annotations: annotations ?? {} };
+  const used = Object.entries(annotations ?? {}).filter(([key]) =>
+    USED_ANNOTATIONS.some((prefix) => key.startsWith(prefix)),
+  );
+  return { namespace: namespace ?? DEFAULT_NAMESPACE, name, annotations: Object.fromEntries(used) };
 }
 
 /** The field if there is a value: an absent field and an undefined one are not the same to the compiler. */

@@ -15,6 +15,7 @@ export interface Origin {
 interface KubeObject {
   readonly namespace: string;
   readonly name: string;
+  /** Only those that we use. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Not there when it comes from an API server. */
   readonly origin?: Origin;

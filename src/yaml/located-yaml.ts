@@ -13,6 +13,7 @@ import {
   parseAllDocuments,
   visit,
 } from 'yaml';
+import { isNestedTooDeep } from './nesting.ts';
 
 export type Path = ReadonlyArray<string | number>;
 
@@ -38,6 +39,7 @@ export interface LocatedDocument {
 const MAX_ALIAS_COUNT = 100;
 
 export function parseYaml(text: string): LocatedDocument[] {
+  if (isNestedTooDeep(text)) return [failed('is nested too deep')];
   const lines = new LineCounter();
   try {
     const documents = parseAllDocuments(text, {
@@ -51,7 +53,7 @@ export function parseYaml(text: string): LocatedDocument[] {
     });
     return Array.isArray(documents) ? documents.map((document) => located(document, lines)) : [];
   } catch (error) {
-    // Nesting that is deeper than the stack is the one known way here.
+    // No known way leads here, but the answer must not depend on that.
     return [failed(`cannot be parsed: ${error instanceof Error ? error.message : String(error)}`)];
   }
 }
