@@ -13,7 +13,7 @@ import { isVipKey } from './frontend-key.ts';
 import { openJiffiesClock } from './jiffies-clock.ts';
 import { type LbPrograms, loadLbPrograms } from './lb-programs.ts';
 import { type DataplaneMaps, linksDirectory, mapsDirectory, openPinnedDataplane } from './maps.ts';
-import { invalidateNextHops } from './next-hop-table.ts';
+import { invalidateNextHops, type JiffiesClock } from './next-hop-table.ts';
 import { type DataplaneConfig, timeoutsInJiffies } from './program-config.ts';
 import { agentNextHops } from './room.ts';
 import { kernelStores } from './stores.ts';
@@ -56,8 +56,8 @@ export interface DataplaneHealth {
 }
 
 export interface Dataplane {
-  /** Jiffies a second; an inspector needs it. */
-  readonly hz: number;
+  /** The kernel's jiffies and how many a second has; an inspector needs it. */
+  readonly clock: JiffiesClock;
   readonly maps: DataplaneMaps;
   readonly verifiedInstructions: Readonly<Record<string, number>>;
   /** Services in the maps, whoever put them there; without the entries for VIPs. */
@@ -132,7 +132,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
   log.info({ hz: clock.hz, verified: programs.verifiedInstructions }, 'dataplane loaded and attached');
 
   return {
-    hz: clock.hz,
+    clock,
     maps,
     get verifiedInstructions() {
       return programs.verifiedInstructions;

@@ -2,14 +2,13 @@
  * What holds in the maps between any two stores. Written against the bytes and docs/packet-path.md, with
  * nothing of the agent's own bookkeeping, so that a mistake there is not repeated here.
  */
-import type { DataplaneMaps } from '../../src/dataplane/maps.ts';
+import type { DataplaneMaps, MappedArray } from '../../src/dataplane/maps.ts';
 import type { BpfMap } from '../../src/kernel/kernel.ts';
 import {
   type Backend,
   backend,
   backendState,
   FRONTENDS_PER_BUCKET,
-  frontendBucket,
   frontendKey,
   nextHop,
   type Service,
@@ -59,15 +58,15 @@ export function liveServices(maps: DataplaneMaps, kernel: Entries): Map<string, 
     });
     return value;
   };
-  for (let bucket = 0; bucket < frontends.entries; bucket++) {
-    const { slot } = frontendBucket.read(frontends.view, bucket * frontends.stride);
-    for (let i = 0; i < FRONTENDS_PER_BUCKET; i++) {
-      const word = slot[i] as bigint;
-      if (word === 0n) continue;
-      const { key } = visit(Number(word & 0xffffffffn), `bucket ${bucket}`);
-      const { bucket: home, tag } = placeOf(key, frontends.entries);
-      if (home !== bucket || tag !== word >> 32n)
-        throw new Error(`a key in bucket ${bucket} belongs to ${home}`);
+  for (let at = 0; at < frontends.memory.length; at += 8) {
+    const index = frontends.view.getUint32(at, true);
+    const inBucket = at % frontends.stride;
+    if (index === 0 || inBucket >= FRONTENDS_PER_BUCKET * 8) continue;
+    const bucket = Math.floor(at / frontends.stride);
+    const { key } = visit(index, `bucket ${bucket}`);
+    const { bucket: home, tag } = placeOf(key, frontends.entries);
+    if (home !== bucket || tag !== BigInt(frontends.view.getUint32(at + 4, true))) {
+      throw new Error(`a key in bucket ${bucket} belongs to ${home}`);
     }
   }
   for (const { key, value } of kernel.entries(maps.others.frontend_overflow)) {
@@ -96,22 +95,21 @@ export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable
       if (reachable.lines.has(line)) throw new Error(`${name} shares line ${line} with another table`);
       reachable.lines.add(line);
     }
-    for (let slot = 0; slot < live.slots; slot++) {
-      const at = (live.line + (slot >> 5)) * slotArray.stride + (slot & 31) * 2;
-      const index = live.block + (slotArray.view.getUint16(at, true) & SLOT_BACKEND);
-      if (index >= backends.entries) throw new Error(`${name} slot ${slot} names backend ${index}`);
+    const table = slotsOf(slotArray, live);
+    for (const position of distinct(table)) {
+      const index = live.block + (position & SLOT_BACKEND);
+      if (index >= backends.entries) throw new Error(`${name} names backend ${index}`);
       const entry = backend.read(backends.view, index * backends.stride);
       if (entry.state !== backendState.BACKEND_ACTIVE || entry.service !== live.index) {
-        throw new Error(
-          `${name} slot ${slot} names backend ${index}: state ${entry.state}, service ${entry.service}`,
-        );
+        throw new Error(`${name} names backend ${index}: state ${entry.state}, service ${entry.service}`);
       }
       reachable.backends.add(index);
     }
   }
   for (let index = 0; index < backends.entries; index++) {
-    const entry = backend.read(backends.view, index * backends.stride);
-    if (entry.state === backendState.BACKEND_FREE) continue;
+    const at = index * backends.stride;
+    if (backends.memory[at + backend.offsets.state] === backendState.BACKEND_FREE) continue;
+    const entry = backend.read(backends.view, at);
     reachable.backends.add(index);
     checkEntry(index, entry);
     if (entry.nextHop !== 0) reachable.nextHops.add(entry.nextHop);
@@ -128,6 +126,18 @@ export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable
       throw new Error(`backend ${index} names next hop ${entry.nextHop}, which is not its own`);
     }
   }
+}
+
+/** The table as it lies in memory: 32 slots a line, lines in a row. */
+function slotsOf(array: MappedArray, table: { readonly line: number; readonly slots: number }): Uint16Array {
+  const { memory, stride } = array;
+  return new Uint16Array(memory.buffer, memory.byteOffset + table.line * stride, table.slots);
+}
+
+/** A Set of all would cost more than all other checks together. */
+function distinct(table: Uint16Array): number[] {
+  const seen = new Uint8Array(0x10000);
+  return Array.from(table.filter((position) => seen[position] === 0 && (seen[position] = 1) === 1));
 }
 
 /** Bucket and tag by docs/packet-path.md, section 6. */
@@ -149,10 +159,7 @@ export function describeMaps(maps: DataplaneMaps, kernel: Entries): string {
   const services = [...liveServices(maps, kernel)]
     .sort(([x], [y]) => (x < y ? -1 : 1))
     .map(([name, { index, line, slots, block }]) => {
-      const owners = Array.from({ length: slots }, (_, slot) => {
-        const at = (line + (slot >> 5)) * slotArray.stride + (slot & 31) * 2;
-        return endpoint(block + slotArray.view.getUint16(at, true));
-      });
+      const owners = Array.from(slotsOf(slotArray, { line, slots }), (slot) => endpoint(block + slot));
       const entries = Array.from({ length: backends.entries }, (_, i) => i)
         .filter((i) => {
           const entry = backend.read(backends.view, i * backends.stride);

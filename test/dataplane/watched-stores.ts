@@ -48,29 +48,34 @@ export function killAfter(inner: Stores, count: number): Stores {
  * period: it may still be reading there. `look` returns what is reachable now, or throws.
  */
 export class GraceWatch {
-  #seen: Reachable[] = [];
+  #seen: Reachable;
   readonly #look: () => Reachable;
 
   constructor(look: () => Reachable) {
     this.#look = look;
-    this.#seen = [look()];
+    this.#seen = look();
   }
 
   /** Only what is reachable now can be read by packets that begin from here on. */
   gracePeriodEnded(): void {
-    this.#seen = [this.#look()];
+    this.#seen = this.#look();
   }
 
   watch(inner: Stores, maps: DataplaneMaps): Stores {
     const { services, backends, maglev_slots: slots, next_hops: nextHops } = maps.arrays;
-    const done = (): void => void this.#seen.push(this.#look());
+    const done = (): void => {
+      const now = this.#look();
+      for (const what of ['services', 'backends', 'lines', 'nextHops'] as const) {
+        for (const index of now[what]) this.#seen[what].add(index);
+      }
+    };
     const refuse = (
       what: 'services' | 'backends' | 'lines' | 'nextHops',
       first: number,
       last: number,
     ): void => {
       for (let index = first; index <= last; index++) {
-        if (this.#seen.some((reachable) => reachable[what].has(index))) {
+        if (this.#seen[what].has(index)) {
           throw new Error(`${what} ${index} is written while packets may read it`);
         }
       }

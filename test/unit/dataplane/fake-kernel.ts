@@ -24,6 +24,9 @@ export interface FakeSizes {
   readonly overflow?: number;
 }
 
+/** The tables of a history are built again and again. */
+const built = new Map<string, Uint16Array>();
+
 export class FakeKernel
   implements
     Pick<
@@ -45,14 +48,14 @@ export class FakeKernel
 
   constructor(sizes: FakeSizes = {}) {
     const entriesOf: Record<string, [entries: number, size: number]> = {
-      frontends: [sizes.buckets ?? 16, frontendBucket.size],
-      services: [sizes.services ?? 64, service.size],
-      maglev_slots: [sizes.lines ?? 512, slotLine.size],
-      backends: [sizes.backends ?? 256, backend.size],
-      next_hops: [sizes.nextHops ?? 256, nextHop.size],
+      frontends: [sizes.buckets ?? 1, frontendBucket.size],
+      services: [sizes.services ?? 32, service.size],
+      maglev_slots: [sizes.lines ?? 480, slotLine.size],
+      backends: [sizes.backends ?? 128, backend.size],
+      next_hops: [sizes.nextHops ?? 128, nextHop.size],
       flow_records: [sizes.records ?? 64, 64],
       frontend_overflow: [sizes.overflow ?? 16, 4],
-      service_counters: [sizes.counted ?? 32, 64],
+      service_counters: [sizes.counted ?? 20, 64],
     };
     const maps = new Map<string, BpfMap>();
     let fd = 3;
@@ -94,7 +97,10 @@ export class FakeKernel
   clearPerCpu(): void {}
 
   buildMaglevTable(slots: number, hashes: BigUint64Array, quotas: Uint32Array): Uint16Array {
-    return referenceTable(slots, hashes, quotas);
+    const wish = `${slots} ${hashes.join()} ${quotas.join()}`;
+    const table = built.get(wish) ?? referenceTable(slots, hashes, quotas);
+    built.set(wish, table);
+    return table.slice();
   }
 
   gracePeriod(): Promise<void> {

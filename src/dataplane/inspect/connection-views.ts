@@ -1,0 +1,72 @@
+/** Flows as the API shows them: what the records say, one after the other. */
+import type { ConnectionView } from '../../api/types.ts';
+import { backend as backendLayout, flowRecord, flowState, flowStateNames } from '../../layout/generated.ts';
+import { formatIpv4 } from '../../net/ipv4.ts';
+import { formatKey, protocolName } from '../frontend-key.ts';
+import type { ServiceNames } from '../service-names.ts';
+import { plainName } from './counter-help.ts';
+import { isExpired } from './flow-counts.ts';
+import type { InspectionContext } from './snapshot.ts';
+
+/** Flows that are alive or hold their port. A record that changes meanwhile may be shown half old. */
+export function* connectionViews({ maps, clock, names }: InspectionContext): Generator<ConnectionView> {
+  const { view, memory, stride, entries } = maps.arrays.flow_records;
+  const { state, seen } = flowRecord.offsets;
+  const stored = names();
+  const now = clock.now();
+  for (let at = 0; at < entries * stride; at += stride) {
+    const flow = memory[at + state] as number;
+    if (flow === flowState.FLOW_FREE || flow === flowState.FLOW_CLAIMED) continue;
+    const timeout = stored.timeouts[flow];
+    const last = view.getUint32(at + seen, true);
+    if (isExpired(last, timeout, now)) continue;
+    // The clock was read before the walk: a packet that came since is as old as none.
+    const age = Math.max(0, (now - last) | 0);
+    const left = timeout === undefined ? 0 : timeout - age;
+    yield connectionView(maps, stored, at, flow, age / stored.hz, left / stored.hz);
+  }
+}
+
+function connectionView(
+  maps: InspectionContext['maps'],
+  names: ServiceNames,
+  at: number,
+  state: number,
+  idle: number,
+  left: number,
+): ConnectionView {
+  const { backends, flow_records: records } = maps.arrays;
+  const record = flowRecord.read(records.view, at);
+  const { addr, port } = backendLayout.offsets;
+  const entry = record.backend * backends.stride;
+  const isThere = record.backend < backends.entries;
+  const backend = isThere
+    ? `${formatIpv4(backends.view.getUint32(entry + addr, false))}:${backends.view.getUint16(entry + port, false)}`
+    : '';
+  const frontend = formatKey({
+    vip: record.vip[0] as number,
+    port: record.vipPort,
+    protocol: record.protocol,
+  });
+  const service = names.frontends[frontend];
+  return {
+    protocol: protocolName(record.protocol),
+    client: `${formatIpv4(record.client[0] as number)}:${record.clientPort}`,
+    frontend,
+    snat: `${snatAddress(names, record.snatIndex)}:${record.snatPort}`,
+    backend,
+    state: plainName(flowStateNames[state] ?? ''),
+    idleSeconds: Math.floor(idle),
+    expiresInSeconds: Math.max(0, Math.ceil(left)),
+    service: service === undefined ? '' : `${service.namespace}/${service.name}`,
+  };
+}
+
+function snatAddress(names: ServiceNames, index: number): string {
+  let left = index;
+  for (const { first, count } of names.snat) {
+    if (left < count) return formatIpv4(first + left);
+    left -= count;
+  }
+  return `#${index}`;
+}

@@ -1,0 +1,130 @@
+/** Services and backends as the API shows them. */
+import { createHash } from 'node:crypto';
+import type { BackendView, MaglevView, ServiceView } from '../../api/types.ts';
+import {
+  backendState,
+  nextHop as nextHopLayout,
+  nextHopState,
+  SLOT_BACKEND,
+} from '../../layout/generated.ts';
+import { formatIpv4 } from '../../net/ipv4.ts';
+import type { ActualBackend, ActualService } from '../actual-state.ts';
+import { formatKey, protocolName } from '../frontend-key.ts';
+import type { DataplaneMaps } from '../maps.ts';
+import type { BackendNames, FrontendNames } from '../service-names.ts';
+import { tableSlots } from '../table-word.ts';
+import { addTraffic, type Snapshot } from './snapshot.ts';
+
+export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: ActualService): ServiceView {
+  const frontend = formatKey(service.key);
+  const names = snapshot.names.frontends[frontend];
+  const backends = [...service.members.values()]
+    .sort((x, y) => x.endpoint - y.endpoint)
+    .map((entry) => backendView(maps, snapshot, service, entry, names));
+  return {
+    id: service.index,
+    vip: formatIpv4(service.key.vip),
+    port: service.key.port,
+    protocol: protocolName(service.key.protocol),
+    frontend,
+    type: names?.type ?? 'unknown',
+    namespace: names?.namespace ?? '',
+    name: names?.name ?? '',
+    ...(names?.portName === undefined ? {} : { portName: names.portName }),
+    mode: 'snat',
+    tableSize: tableSlots(service.table),
+    backends,
+    activeFlows: backends.reduce((sum, { activeFlows }) => sum + activeFlows, 0),
+    traffic: snapshot.serviceTraffic(service.index),
+    drops: snapshot.serviceDrops(service.index),
+  };
+}
+
+function backendView(
+  maps: DataplaneMaps,
+  snapshot: Snapshot,
+  service: ActualService,
+  entry: ActualBackend,
+  names: FrontendNames | undefined,
+): BackendView {
+  // Flows of an outgrown block are this backend's too.
+  const lives = [entry, ...service.former.filter(({ endpoint }) => endpoint === entry.endpoint)];
+  const slots = tableSlots(service.table);
+  const { reason, target, node } = namesOfBackend(names, entry);
+  return {
+    index: entry.index,
+    address: formatIpv4(entry.address),
+    port: entry.port,
+    state: entry.state === backendState.BACKEND_DRAINING ? 'draining' : 'active',
+    ...(reason === undefined ? {} : { reason }),
+    weight: weightOf(names, entry),
+    slots: entry.slots,
+    share: slots === 0 ? 0 : entry.slots / slots,
+    ...(target === undefined ? {} : { target }),
+    ...(node === undefined ? {} : { node }),
+    nextHop: nextHopOf(maps, entry.nextHop),
+    activeFlows: lives.reduce((sum, { index }) => sum + (snapshot.flows.byBackend[index] ?? 0), 0),
+    traffic: lives.map(({ index }) => snapshot.backendTraffic(index)).reduce(addTraffic),
+  };
+}
+
+export function maglevView(maps: DataplaneMaps, snapshot: Snapshot, service: ActualService): MaglevView {
+  const frontend = formatKey(service.key);
+  const names = snapshot.names.frontends[frontend];
+  const slots = tableSlots(service.table);
+  const members = [...service.members.values()]
+    .filter((entry) => entry.slots > 0 || weightOf(names, entry) > 0)
+    .sort((x, y) => x.endpoint - y.endpoint);
+  const sum = members.reduce((total, entry) => total + weightOf(names, entry), 0);
+  return {
+    frontend,
+    name: names === undefined ? '' : `${names.namespace}/${names.name}`,
+    tableSize: slots,
+    fingerprint: tableFingerprint(maps, service),
+    backends: members.map((entry) => ({
+      address: formatIpv4(entry.address),
+      port: entry.port,
+      weight: weightOf(names, entry),
+      slots: entry.slots,
+      share: slots === 0 ? 0 : entry.slots / slots,
+      wanted: sum === 0 ? 0 : (slots * weightOf(names, entry)) / sum,
+    })),
+  };
+}
+
+/**
+ * First 16 hexadecimal digits of the SHA-256 over the slots in order, each as address (4 bytes), port (2)
+ * and protocol (1), big-endian. Indexes differ between nodes, identities do not.
+ */
+export function tableFingerprint(maps: DataplaneMaps, service: ActualService): string {
+  const slots = tableSlots(service.table);
+  const { memory, stride } = maps.arrays.maglev_slots;
+  const byPosition = new Map(
+    [...service.members.values()].map((entry) => [entry.index - service.table.block, entry]),
+  );
+  const identities = Buffer.alloc(slots * 7);
+  for (let slot = 0; slot < slots; slot++) {
+    const position = memory.readUInt16LE(service.table.line * stride + slot * 2) & SLOT_BACKEND;
+    const entry = byPosition.get(position);
+    identities.writeUInt32BE(entry?.address ?? 0, slot * 7);
+    identities.writeUInt16BE(entry?.port ?? 0, slot * 7 + 4);
+    identities.writeUInt8(service.key.protocol, slot * 7 + 6);
+  }
+  return createHash('sha256').update(identities).digest('hex').slice(0, 16);
+}
+
+function namesOfBackend(names: FrontendNames | undefined, entry: ActualBackend): Partial<BackendNames> {
+  return names?.backends[`${formatIpv4(entry.address)}:${entry.port}`] ?? {};
+}
+
+function weightOf(names: FrontendNames | undefined, entry: ActualBackend): number {
+  return namesOfBackend(names, entry).weight ?? (entry.state === backendState.BACKEND_DRAINING ? 0 : 1);
+}
+
+function nextHopOf(maps: DataplaneMaps, index: number): BackendView['nextHop'] {
+  if (index === 0) return 'none';
+  const { view, stride } = maps.arrays.next_hops;
+  const state = view.getUint16(index * stride + nextHopLayout.offsets.state, true);
+  if (state === nextHopState.NEXT_HOP_VALID) return 'valid';
+  return state === nextHopState.NEXT_HOP_BLACKHOLE ? 'blackhole' : 'unresolved';
+}
