@@ -44,6 +44,7 @@ test.each<[string, number, RegExp]>([
   ['a: [1\nb: 2\n', 2, /./],
   ['a: *nobody', 1, /alias/],
   ['\ta: 1', 1, /tab/i],
+  ['- '.repeat(5000), 1, /nested too deep/],
 ])('%j has an error in line %i', (text, line, message) => {
   const [document] = parseYaml(text);
   expect(document?.value).toBeUndefined();
