@@ -105,18 +105,24 @@ static __always_inline int pop_tag(hook_ctx *ctx)
 	return hook_grow_head(ctx, -4);
 }
 
-/* Makes the outer 802.1Q tag what the next hop wants; 0 is untagged. */
+/* Leaves the one 802.1Q tag that the next hop wants, or with 0 none. A tag that
+ * stays keeps its priority. */
 static __always_inline int hook_set_vlan(hook_ctx *ctx, __u8 l3_offset, __u16 vlan)
 {
-	__u8 *data = hook_data(ctx), *end = hook_end(ctx);
-	__u16 *tci = (__u16 *)(data + ETH_HLEN);
+	__u8 *data;
+	__u16 *tci;
 
 	if (likely(l3_offset == ETH_HLEN))
 		return vlan ? push_tag(ctx, vlan) : 0;
+	if (l3_offset > ETH_HLEN + 4 && pop_tag(ctx))
+		return -1;
 	if (!vlan)
 		return pop_tag(ctx);
-	if (data + ETH_HLEN + 4 > end)
+	data = hook_data(ctx);
+	if (data + ETH_HLEN + 4 > (__u8 *)hook_end(ctx))
 		return -1;
+	tci = (__u16 *)(data + ETH_HLEN);
+	*(__u16 *)(data + 12) = bpf_htons(ETH_P_8021Q);
 	*tci = (*tci & bpf_htons(0xf000)) | bpf_htons(vlan);
 	return 0;
 }
