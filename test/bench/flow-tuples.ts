@@ -1,7 +1,7 @@
 /** The answers' tuples, read from the records of the flows that the program itself made. */
 import type { DataplaneMaps } from '../../src/dataplane/maps.ts';
 import { backend, flowFlag, flowRecord, flowState } from '../../src/layout/generated.ts';
-import { scatter, type Tuple } from './tuples.ts';
+import { scatter, type Tuple, type TupleList } from './tuples.ts';
 
 /**
  * What each live flow's backend answers with. snatFirst: the first SNAT address, of one range. Throws if
@@ -29,6 +29,6 @@ export function answerTuples(maps: DataplaneMaps, snatFirst: number, count: numb
 }
 
 /** The tuples in an order without pattern for caches; their number is a power of two. */
-export function scattered(tuples: readonly Tuple[]): Tuple[] {
-  return tuples.map((_, n) => tuples[scatter(n, tuples.length)] as Tuple);
+export function scattered(tuples: readonly Tuple[]): TupleList {
+  return { count: tuples.length, at: (n) => tuples[scatter(n, tuples.length)] as Tuple };
 }

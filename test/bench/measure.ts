@@ -9,19 +9,12 @@ import { describeMachine } from './machine.ts';
 import { measureMaglev } from './maglev-times.ts';
 import { LAYOUT, pinnedCpu } from './namespace.ts';
 import type { BenchOptions } from './options.ts';
-import {
-  clientTuples,
-  establishedScenarios,
-  frameOf,
-  newFlowScenario,
-  type PathScenario,
-  passScenario,
-} from './paths.ts';
+import { establishedScenarios, frameOf, newFlowScenario, type PathScenario, passScenario } from './paths.ts';
 import type { BenchReport, PathResult } from './report.ts';
 import { type Measured, measureAll, type Scenario } from './rounds.ts';
 import { measureScale } from './scale.ts';
 import { roundedSpread, tenth } from './statistics.ts';
-import { clientTuple, TCP_ACK, type Tuple, writeTuple } from './tuples.ts';
+import { clientTuples, scatter, TCP_ACK, type TupleList, writeTuples } from './tuples.ts';
 import { Wrapper } from './wrapper.ts';
 
 /** Milliseconds: less than it takes to open a flow on every port of the bench's smallest pool. */
@@ -92,31 +85,29 @@ function floors(setting: Setting): Floor[] {
   const { kernel, objects, emptyFd } = setting;
   const snatFirst = 0x0a020001;
   const frontends = [{ address: 0x0a010002, port: 80 }];
-  const clients = (flows: Flows): Tuple[] => clientTuples(frontends, flows);
   /** Every port of every SNAT address, as the answers would have them. */
-  const answers = (flows: Flows): Tuple[] =>
-    clients(flows).map((tuple) => {
-      const ordinal = ((tuple.sourcePort - 20000) << 16) | (tuple.source & 0xffff);
-      return { ...tuple, destination: snatFirst + (ordinal >>> 16), destinationPort: ordinal & 0xffff };
-    });
+  const answers = (flows: Flows): TupleList => ({
+    count: flows,
+    at(n) {
+      const ordinal = scatter(n, flows);
+      const to = { destination: snatFirst + (ordinal >>> 16), destinationPort: ordinal & 0xffff };
+      return { source: 0x0a030001, sourcePort: 8000, ...to };
+    },
+  });
   const floor = (program: Floor['program'], flows: Flows, tableSize = 2 * flows): Floor => {
-    const tuples = program === 'parse_record' ? answers(flows) : clients(flows);
+    const tuples = program === 'parse_record' ? answers(flows) : clientTuples(frontends, flows);
     return openFloor(kernel, {
       wrapObject: objects.wrap,
       floorsObject: objects.floors,
       emptyFd,
       program,
       flows,
-      frame: frameOf(tuples[0] as Tuple, TCP_ACK),
+      frame: frameOf(tuples.at(0), TCP_ACK),
       ingressIfindex: LAYOUT.deviceIfindex,
       iterations: sliceOf(program, flows),
       tableSize: Math.max(1024, tableSize),
       records: { first: snatFirst, count: Math.max(1, flows / 65536) },
-      writeTuples: (memory) => {
-        tuples.forEach((tuple, n) => {
-          writeTuple(memory, n, tuple, TCP_ACK);
-        });
-      },
+      writeTuples: (memory) => writeTuples(memory, tuples, TCP_ACK),
     });
   };
   return [
@@ -134,15 +125,15 @@ function floors(setting: Setting): Floor[] {
 }
 
 function canaryWrapper({ kernel, objects, emptyFd }: Setting): Wrapper {
-  const tuple = clientTuple(0, 1, [{ address: 0x0a010002, port: 80 }]);
+  const tuples = clientTuples([{ address: 0x0a010002, port: 80 }], 1);
   const wrapper = new Wrapper(kernel, {
     objectPath: objects.wrap,
-    frame: frameOf(tuple, TCP_ACK),
+    frame: frameOf(tuples.at(0), TCP_ACK),
     tupleCount: 1,
     targetFd: emptyFd,
     ingressIfindex: LAYOUT.deviceIfindex,
   });
-  writeTuple(wrapper.tuples, 0, tuple, TCP_ACK);
+  writeTuples(wrapper.tuples, tuples, TCP_ACK);
   return wrapper;
 }
 

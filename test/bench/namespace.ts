@@ -29,14 +29,23 @@ export function pinnedCpu(): number {
   return cpus().length - 1;
 }
 
-/** Runs this very program in new namespaces, pinned to one CPU; its exit status. */
-export function startInside(args: readonly string[]): number {
-  const self = [process.execPath, ...process.execArgv, ...args];
-  const command = ['--net', '--mount', '--', 'taskset', '-c', String(pinnedCpu()), ...self];
-  const run = spawnSync('unshare', command, {
-    stdio: 'inherit',
+/** The command that runs a script like this process, but in new namespaces and pinned to one CPU. */
+export function insideCommand(nodeArguments: readonly string[]) {
+  return {
+    command: 'unshare',
+    args: [
+      ...['--net', '--mount', '--'],
+      ...['taskset', '-c', String(pinnedCpu())],
+      ...[process.execPath, ...nodeArguments],
+    ],
     env: { ...process.env, [INSIDE]: '1' },
-  });
+  };
+}
+
+/** Runs this very program there; its exit status. */
+export function startInside(args: readonly string[]): number {
+  const inside = insideCommand([...process.execArgv, ...args]);
+  const run = spawnSync(inside.command, inside.args, { stdio: 'inherit', env: inside.env });
   if (run.error) throw new Error(`can't make a network namespace: ${run.error.message}`);
   return run.status ?? 1;
 }

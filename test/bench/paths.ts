@@ -8,13 +8,22 @@ import type { Flows, Path } from './limits.ts';
 import { LAYOUT } from './namespace.ts';
 import { type Expected, objections, ProofError } from './proof.ts';
 import type { Scenario } from './rounds.ts';
-import { clientTuple, setFlags, TCP_ACK, TCP_SYN, type Tuple, writeTuple } from './tuples.ts';
+import {
+  clientTuples,
+  setFlags,
+  TCP_ACK,
+  TCP_SYN,
+  type Tuple,
+  type TupleList,
+  writeTuples,
+} from './tuples.ts';
 import { Wrapper } from './wrapper.ts';
 
 const XDP_PASS = 2;
 const XDP_TX = 3;
 
 export interface PathScenario extends Scenario {
+  readonly wrapper: Wrapper;
   readonly path: Path;
   readonly flows: Flows;
   readonly services: number;
@@ -43,18 +52,16 @@ export function frameOf(tuple: Tuple, flags: number): Buffer {
   });
 }
 
-function wrappers(kernel: Kernel, bed: Bed, options: PathOptions, tuples: readonly Tuple[], flags: number) {
+function wrappers(kernel: Kernel, bed: Bed, options: PathOptions, tuples: TupleList, flags: number) {
   const common = {
     objectPath: options.wrapObject,
-    frame: frameOf(tuples[0] as Tuple, flags),
-    tupleCount: tuples.length,
+    frame: frameOf(tuples.at(0), flags),
+    tupleCount: tuples.count,
     ingressIfindex: bed.ingressIfindex,
   };
   const wrapper = new Wrapper(kernel, { ...common, targetFd: bed.programFd });
   const empty = new Wrapper(kernel, { ...common, targetFd: options.emptyFd, tuplesOf: wrapper });
-  tuples.forEach((tuple, n) => {
-    writeTuple(wrapper.tuples, n, tuple, flags);
-  });
+  writeTuples(wrapper.tuples, tuples, flags);
   return { wrapper, empty };
 }
 
@@ -80,14 +87,10 @@ export function runProved(
   if (reasons.length > 0) throw new ProofError(what, reasons);
 }
 
-export function clientTuples(frontends: Bed['frontends'], count: number): Tuple[] {
-  return Array.from({ length: count }, (_, n) => clientTuple(n, count, frontends));
-}
-
 /** Packets that are neither for a VIP nor for a SNAT address. */
 export function passScenario(kernel: Kernel, bed: Bed, options: PathOptions): PathScenario {
   const tuple = { source: 0x0a630001, sourcePort: 4000, destination: 0x0a630102, destinationPort: 80 };
-  const { wrapper, empty } = wrappers(kernel, bed, options, [tuple], TCP_ACK);
+  const { wrapper, empty } = wrappers(kernel, bed, options, { count: 1, at: () => tuple }, TCP_ACK);
   return {
     path: 'pass',
     flows: 1,

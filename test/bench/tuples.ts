@@ -10,6 +10,12 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
+/** So many tuples, made when they are asked for: four million objects would cost more than the flows. */
+export interface TupleList {
+  readonly count: number;
+  at(n: number): Tuple;
+}
+
 export const TCP_SYN = 0x02;
 export const TCP_RST = 0x04;
 export const TCP_ACK = 0x10;
@@ -44,6 +50,14 @@ export function clientTuple(
   };
 }
 
+/** See {@link clientTuple}. */
+export function clientTuples(
+  frontends: ReadonlyArray<{ address: number; port: number }>,
+  count: number,
+): TupleList {
+  return { count, at: (n) => clientTuple(n, count, frontends) };
+}
+
 /** Writes tuple n; memory is the wrapper's `tuples`. flags are TCP's, ignored for UDP. */
 export function writeTuple(memory: Buffer, n: number, tuple: Tuple, flags: number): void {
   const at = n * TUPLE_SIZE;
@@ -52,6 +66,11 @@ export function writeTuple(memory: Buffer, n: number, tuple: Tuple, flags: numbe
   memory.writeUInt16BE(tuple.sourcePort, at + 8);
   memory.writeUInt16BE(tuple.destinationPort, at + 10);
   memory.writeUInt16BE(0x5000 | flags, at + 12);
+}
+
+/** Writes all of them with the same flags. */
+export function writeTuples(memory: Buffer, tuples: TupleList, flags: number): void {
+  for (let n = 0; n < tuples.count; n++) writeTuple(memory, n, tuples.at(n), flags);
 }
 
 /** Every tuple gets these flags. */

@@ -64,6 +64,10 @@ export class Wrapper {
     return this.#memory;
   }
 
+  get programFd(): number {
+    return this.#object.programFd;
+  }
+
   /** Iterations so far, and those in which the program under test was not reached. */
   progress(): { iterations: number; notReached: number } {
     const value = this.#kernel.lookup(this.#progress, u32(0));
