@@ -20,6 +20,9 @@ const LBCTL = join(PROJECT, 'dist', 'cli', 'lbctl.js');
 /** Milliseconds. The machine may be busy, and loading verifies two programs. */
 const START = 60_000;
 
+/** What an agent says when it has applied a complete list. */
+const SETTLED = ['serving', 'drained', 'no-services'];
+
 export class Agent {
   constructor(
     readonly rig: Rig,
@@ -62,7 +65,12 @@ export class Agent {
     );
   }
 
-  #ask(method: string, path: string): Promise<string> {
+  /** `serving`, or why the node is not ready. */
+  async readiness(): Promise<string> {
+    return (JSON.parse(await this.#ask('GET', '/readyz', [200, 503])) as { reason: string }).reason;
+  }
+
+  #ask(method: string, path: string, fine: readonly number[] = [200]): Promise<string> {
     return new Promise((resolve, reject) => {
       const asked = request({ socketPath: this.socket, method, path, timeout: 10_000 }, (response) => {
         const chunks: Buffer[] = [];
@@ -70,7 +78,7 @@ export class Agent {
         response.on('error', reject);
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString();
-          if (response.statusCode === 200) resolve(text);
+          if (fine.includes(response.statusCode ?? 0)) resolve(text);
           else reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
         });
       });
@@ -109,16 +117,12 @@ export async function spawnAgent(rig: Rig, lb: string, overrides: ConfigTree = {
   return new Agent(rig, lb, rig.spawn(lb, command, { name: 'agent' }), config);
 }
 
-/** Starts the agent and waits until it has applied a complete list. */
+/** Starts the agent and waits until it serves, or knows why it announces nothing (drained, no services). */
 export async function startAgent(rig: Rig, lb: string, overrides: ConfigTree = {}): Promise<Agent> {
   const agent = await spawnAgent(rig, lb, overrides);
   await waitFor(
     `the agent on ${lb} serves`,
-    async () => {
-      if (agent.process.status !== undefined) return true;
-      const status = await agent.status();
-      return status.source.synced && status.devices.every((device) => device.attached);
-    },
+    async () => agent.process.status !== undefined || SETTLED.includes(await agent.readiness()),
     { timeout: START, evidence: async () => agent.process.output() },
   );
   if (agent.process.status !== undefined) {

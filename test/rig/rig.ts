@@ -17,7 +17,7 @@ import { buildSteps, groupSteps } from './build-plan.ts';
 import { type CommandResult, inNamespace, type RunOptions, run, runGroup } from './command.ts';
 import { cleanLeftovers, takeDown } from './leftovers.ts';
 import { ManagedProcess, type SpawnOptions } from './managed-process.ts';
-import { createRecord, newRecord, type RigRecord, rigDirectory, saveRecord } from './record.ts';
+import { createRecord, newRecord, type RigRecord, removeRecord, rigDirectory, saveRecord } from './record.ts';
 import { namespaceOf, nodesOf, type Topology, topologyErrors } from './topology.ts';
 
 /** The top directory of the source tree. */
@@ -113,11 +113,14 @@ export async function createRig(topology: Topology): Promise<Rig> {
   await run(['make', '-s', '-C', join(PROJECT, 'test', 'rig')], { timeout: 60_000 });
 
   const namespaces = topology.nodes.map((node) => namespaceOf(topology, node.name));
+  createRecord(newRecord(topology.id, [], []));
   const taken = namespaces.filter((name) => existsSync(`/run/netns/${name}`));
-  if (taken.length > 0)
+  if (taken.length > 0) {
+    removeRecord(topology.id);
     throw new Error(`namespaces ${taken.join(', ')} exist and belong to no rig: remove them`);
+  }
   const record = newRecord(topology.id, namespaces, outsidePaths(topology));
-  createRecord(record);
+  saveRecord(record);
   const rig = new Rig(topology, record);
   live.add(rig);
   takeDownOnSignals();

@@ -7,7 +7,7 @@ export const POD_PORTS = { web: 8080, dns: 5353, echo: 7007 } as const;
 /** The zone that the DNS pods answer. */
 export const ZONE = 'demo.test';
 
-/** nginx for all web pods of a worker: any path answers the pod's name, /bytes/N a file of N bytes. */
+/** nginx for all web pods of a worker: `/` answers the pod's name, `/from` the client it sees, `/files/megabyte` a file. */
 export function nginxConfig(directory: string, pods: readonly Pod[]): string {
   const servers = pods
     .map(
@@ -15,6 +15,7 @@ export function nginxConfig(directory: string, pods: readonly Pod[]): string {
 		listen ${pod.address}:${POD_PORTS.web};
 		root ${directory}/html;
 		location / { default_type text/plain; return 200 "${pod.name}\\n"; }
+		location /from { default_type text/plain; return 200 "$remote_addr:$remote_port\\n"; }
 		location /files/ { add_header X-Pod ${pod.name}; }
 	}
 `,

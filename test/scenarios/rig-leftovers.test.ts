@@ -93,7 +93,7 @@ describe('a rig whose owner is killed', () => {
     expect(await cleanLeftovers()).not.toContain(id);
     expect(await traces(id)).toEqual(before);
 
-    await expect(createRig(oneArmedTopology({ id }))).rejects.toThrow(/exist/);
+    await expect(createRig(oneArmedTopology({ id }))).rejects.toThrow(`there is a rig ${id} already`);
     const [node = '', ...args] = program('test/rig/clean.ts', id);
     await run([node, ...args], { cwd: PROJECT });
     owner?.kill('SIGKILL');
