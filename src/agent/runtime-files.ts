@@ -13,8 +13,6 @@ export interface RuntimeFiles {
   readonly sysctls: string;
   readonly vipDevice: string;
   readonly neighbours: string;
-  /** What cleanup needs to know when the configuration has changed since. */
-  readonly state: string;
 }
 
 export function runtimeFiles(runtimeDirectory: string): RuntimeFiles {
@@ -27,6 +25,5 @@ export function runtimeFiles(runtimeDirectory: string): RuntimeFiles {
     sysctls: at('sysctls.json'),
     vipDevice: at('vip-device.json'),
     neighbours: at('neighbours.json'),
-    state: at('state.json'),
   };
 }

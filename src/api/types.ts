@@ -115,7 +115,7 @@ export interface StatusView {
     device: string;
     up: boolean;
     addresses: string[];
-    announce: 'yes' | 'drained' | 'unhealthy' | 'unknown';
+    announce: 'yes' | 'drained' | 'unhealthy' | 'no services' | 'unknown';
   };
   source: { kind: 'manifests'; location: string; synced: boolean; lastChangeAt?: string; objects: number };
   services: number;

@@ -1,20 +1,15 @@
 /** The Prometheus registry: what the agent counts itself, and what is read from the maps at each scrape. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServiceView, StatsView, StatusView } from '../api/types.ts';
+import type { PoolFill } from '../dataplane/inspect/open-inspector.ts';
 import { type MetricDefinition, type MetricKey, metricTable } from './metric-table.ts';
-
-export interface PoolUse {
-  readonly pool: string;
-  readonly capacity: number;
-  readonly used: number;
-}
 
 /** All that a scrape shows, as of one moment. */
 export interface MetricsInput {
   readonly status: StatusView;
   readonly services: readonly ServiceView[];
   readonly stats: StatsView;
-  readonly pools: readonly PoolUse[];
+  readonly pools: readonly PoolFill[];
   readonly drained: boolean;
   /** Milliseconds since 1970. */
   readonly startedAt: number;

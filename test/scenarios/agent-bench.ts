@@ -8,7 +8,9 @@ import type { StatusView } from '../../src/api/types.ts';
 
 const NAME = 'l4lb-e-agent';
 const PEER = 'l4lb-e-peer';
-const AGENT = fileURLToPath(new URL('../../dist/agent/lb-agent.js', import.meta.url));
+/** Another build may be named, to test while the tree is being built. */
+const AGENT =
+  process.env.L4LB_AGENT ?? fileURLToPath(new URL('../../dist/agent/lb-agent.js', import.meta.url));
 
 export const directory = `/tmp/${NAME}`;
 export const runtime = join(directory, 'run');

@@ -1,0 +1,142 @@
+/** The agent's HTTP routes: each asks the agent or the maps, and says what it found. */
+import { matchesFilter, parseConnectionFilter } from '../api/connection-filter.ts';
+import { HttpError } from '../api/http-error.ts';
+import type { Answer, Routes } from '../api/server.ts';
+import type { ConnectionView, ServiceView, StatusView } from '../api/types.ts';
+import { ConfigError } from '../config/config-error.ts';
+import type { MapsInspector } from '../dataplane/inspect/open-inspector.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { readVipDevice } from '../vip/vip-device.ts';
+import type { Agent } from './agent.ts';
+import { buildStatus } from './build-status.ts';
+import type { NodeEffects } from './upkeep.ts';
+
+export interface RouteContext {
+  readonly agent: Agent;
+  readonly inspector: MapsInspector;
+  readonly metrics: Metrics;
+  readonly effects: NodeEffects;
+  readonly version: string;
+}
+
+/** Services that a name means: `10.1.0.2:53/UDP`, `namespace/name`, either with `:port` or `:portName`. */
+export function findServices(services: readonly ServiceView[], wanted: string): ServiceView[] {
+  return services.filter((service) => {
+    const name = `${service.namespace}/${service.name}`;
+    const spellings = [service.frontend, name, `${name}:${service.port}`];
+    if (service.portName !== undefined) spellings.push(`${name}:${service.portName}`);
+    return spellings.includes(wanted);
+  });
+}
+
+async function status({ agent, inspector, effects, version }: RouteContext): Promise<StatusView> {
+  const { facts } = agent;
+  return buildStatus({
+    version,
+    facts,
+    source: agent.source,
+    health: agent.dataplane.health(),
+    vip: await readVipDevice(effects.run, facts.config.vips.device.name),
+    maps: inspector.summary(),
+  });
+}
+
+function maglev({ inspector }: RouteContext, query: URLSearchParams): Answer {
+  const wanted = query.get('service') ?? '';
+  if (wanted === '') {
+    throw new HttpError(400, 'service is missing', 'give service=namespace/name[:port] or a frontend');
+  }
+  const found = findServices(inspector.services(), wanted);
+  const [first] = found;
+  if (first === undefined) {
+    throw new HttpError(404, `there is no service "${wanted}"`, 'lbctl service list shows the services');
+  }
+  if (found.length > 1) {
+    const frontends = found.map(({ frontend }) => frontend).join(', ');
+    throw new HttpError(400, `"${wanted}" has several frontends`, `give one of ${frontends}`);
+  }
+  const view = inspector.maglev(first.frontend);
+  if (view === undefined) throw new HttpError(404, `"${wanted}" is gone`, 'ask again');
+  return { json: view };
+}
+
+function connections({ inspector }: RouteContext, query: URLSearchParams): Answer {
+  const filter = parseConnectionFilter(query);
+  const found: ConnectionView[] = [];
+  for (const flow of inspector.eachConnection()) {
+    if (!matchesFilter(filter, flow)) continue;
+    found.push(flow);
+    if (found.length >= filter.limit) break;
+  }
+  return { json: found };
+}
+
+async function reload({ agent }: RouteContext): Promise<Answer> {
+  try {
+    const decision = await agent.reload();
+    if (decision.verdict !== 'refused') return { json: decision };
+    throw new HttpError(409, decision.message ?? 'refused', 'docs/configuration.md says what each key needs');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new HttpError(422, error.message, 'correct the file; the old configuration stays in force');
+  }
+}
+
+async function metricsText(context: RouteContext): Promise<Answer> {
+  const { agent, inspector, metrics } = context;
+  const { facts } = agent;
+  const text = await metrics.render({
+    status: await status(context),
+    services: inspector.services(),
+    stats: inspector.stats(),
+    pools: inspector.summary().pools,
+    drained: facts.drained,
+    startedAt: facts.startedAt,
+    ...(facts.lastApplyAt === undefined ? {} : { lastApplyAt: facts.lastApplyAt }),
+  });
+  return { text, contentType: metrics.contentType };
+}
+
+/** Ready: what this node announces is served. A drained node is fine, but not ready. */
+function readiness({ agent }: RouteContext): Answer {
+  const announcement = agent.facts.state.announcement;
+  const ready = announcement?.device === 'up';
+  return { status: ready ? 200 : 503, json: { ready, reason: announcement?.reason ?? 'starting' } };
+}
+
+async function drain(context: RouteContext, drained: boolean): Promise<Answer> {
+  await context.agent.setDrained(drained);
+  const { device, up, announce } = (await status(context)).vip;
+  return { json: { drained, device, up, announce } };
+}
+
+/** What a TCP port may show. */
+export function metricsRoutes(context: RouteContext): Routes {
+  return {
+    'GET /metrics': () => metricsText(context),
+    'GET /healthz': () => ({ json: { ok: true } }),
+    'GET /readyz': () => readiness(context),
+  };
+}
+
+export function agentRoutes(context: RouteContext): Routes {
+  const { inspector } = context;
+  return {
+    'GET /v1/status': async () => ({ json: await status(context) }),
+    'GET /v1/services': () => ({ json: inspector.services() }),
+    'GET /v1/backends': () => ({
+      json: inspector
+        .services()
+        .flatMap(({ frontend, namespace, name, backends }) =>
+          backends.map((backend) => ({ frontend, service: `${namespace}/${name}`, ...backend })),
+        ),
+    }),
+    'GET /v1/connections': (query) => connections(context, query),
+    'GET /v1/stats': () => ({ json: inspector.stats() }),
+    'GET /v1/maglev': (query) => maglev(context, query),
+    'POST /v1/drain': () => drain(context, true),
+    'POST /v1/undrain': () => drain(context, false),
+    'POST /v1/reload': () => reload(context),
+    ...metricsRoutes(context),
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * Takes away everything the agent put on the machine, in the order that lets
+ * traffic go elsewhere first: announcement, programs and maps, neighbours,
+ * kernel settings. Works with the agent dead, and any number of times.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import type { Config } from '../config/config.ts';
+import { cleanupPins } from '../dataplane/open-dataplane.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { listLinks } from '../node/ip.ts';
+import { removeNeighbours } from '../node/managed-neighbours.ts';
+import { restoreSysctls } from '../node/sysctl-record.ts';
+import { removeVipDevice } from '../vip/vip-device.ts';
+import type { NodeEffects } from './upkeep.ts';
+
+/** Returns lines that say what was done. Throws at the first thing that cannot be done; call it again then. */
+export async function cleanup(
+  config: Config,
+  kernel: Pick<Kernel, 'openPinnedLink' | 'detachLink' | 'closeFd'>,
+  effects: NodeEffects,
+): Promise<string[]> {
+  const { run, sysctls, identity, files } = effects;
+  const done = await removeVipDevice({ recordFile: files.vipDevice, identity, run });
+  if (existsSync(config.bpfDirectory)) {
+    cleanupPins(kernel, config.bpfDirectory);
+    done.push(`removed links and maps below ${config.bpfDirectory}`);
+  }
+  const neighbours = await removeNeighbours(run, files.neighbours);
+  if (neighbours > 0) done.push(`gave up ${neighbours} managed neighbours`);
+  const ifindexes = new Map((await listLinks(run)).map((link) => [link.name, link.ifindex]));
+  const report = restoreSysctls({
+    sysctls,
+    file: files.sysctls,
+    identity,
+    ifindexOf: (device) => ifindexes.get(device),
+  });
+  done.push(...report.restored.map(({ path, from, to }) => `set ${path} from ${from} back to ${to}`));
+  done.push(...report.left.map(({ path, why }) => `left ${path} alone: ${why}`));
+  // The seed and the drained mark are the operator's; all else was the agent's.
+  for (const file of [files.neighbours, files.sysctls, files.names, config.api.socket]) {
+    rmSync(file, { force: true });
+  }
+  return done;
+}

@@ -1,0 +1,78 @@
+/** `lb-agent run`: the agent as a process, with its API and its signals. */
+import { type ApiServer, serveOnPort, serveOnSocket } from '../api/server.ts';
+import { loadConfig } from '../config/parse-config.ts';
+import { openKernel } from '../kernel/libbpf.ts';
+import { Metrics } from '../metrics/metrics.ts';
+import { ensureBpffs } from '../node/bpffs.ts';
+import { runCommand } from '../node/run-command.ts';
+import { kernelSysctls } from '../node/sysctl.ts';
+import { nodeIdentity } from '../node/sysctl-record.ts';
+import { Agent } from './agent.ts';
+import { agentRoutes, metricsRoutes } from './agent-routes.ts';
+import { lockBpfDirectory, lockRuntime } from './lock.ts';
+import { makeLogger } from './logger.ts';
+import { runtimeFiles } from './runtime-files.ts';
+import { readVersion } from './version.ts';
+
+/** Resolves when a signal has ended the agent. Throws when it cannot start. */
+export async function runAgent(configFile: string): Promise<void> {
+  const config = loadConfig(configFile);
+  const log = makeLogger(config.node, config.log.level);
+  const files = runtimeFiles(config.runtimeDirectory);
+  const version = readVersion();
+  const runtimeLock = lockRuntime(files.lock);
+  if (await ensureBpffs(config.bpfDirectory, runCommand)) {
+    log.info({ directory: config.bpfDirectory }, 'BPF file system mounted');
+  }
+  const bpfLock = lockBpfDirectory(config.bpfDirectory);
+  const effects = { run: runCommand, sysctls: kernelSysctls, identity: nodeIdentity(), files, log };
+  const metrics = new Metrics();
+  const signals = listenForSignals();
+  const agent = await Agent.open({ configFile, config, kernel: openKernel(), effects, metrics });
+  const servers: ApiServer[] = [];
+  try {
+    const context = { agent, inspector: agent.inspector, metrics, effects, version };
+    const onError = (err: unknown): void => log.error({ err }, 'a request failed');
+    servers.push(await serveOnSocket(config.api.socket, agentRoutes(context), onError));
+    const { listen } = config.metrics;
+    if (listen !== undefined) servers.push(await serveOnPort(listen, metricsRoutes(context), onError));
+    log.info({ version, pid: process.pid, socket: config.api.socket }, 'agent started');
+    await agent.run();
+    await signals.follow({
+      reload: async () => {
+        try {
+          const { verdict, changed } = await agent.reload();
+          log.info({ verdict, changed }, 'SIGHUP');
+        } catch (err) {
+          log.error({ err }, 'the configuration was not reloaded; the old one stays in force');
+        }
+      },
+    });
+    log.info('stopping; packets and announcement go on');
+  } finally {
+    for (const server of servers) await server.close();
+    await agent.stop();
+    bpfLock.release();
+    runtimeLock.release();
+  }
+}
+
+interface Signals {
+  /** Resolves at the first SIGTERM or SIGINT, also if that came before. */
+  follow(handlers: { readonly reload: () => Promise<void> }): Promise<void>;
+}
+
+/** From the first moment, so that a signal during the start ends the agent in order. */
+function listenForSignals(): Signals {
+  let reload: () => Promise<void> = () => Promise.resolve();
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
+  });
+  process.on('SIGHUP', () => void reload());
+  return {
+    follow(handlers) {
+      reload = handlers.reload;
+      return stopped;
+    },
+  };
+}
