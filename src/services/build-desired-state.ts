@@ -10,7 +10,7 @@ import { type Report, reportAbout } from './report.ts';
 import { serviceAddresses } from './service-addresses.ts';
 import { serviceBackends } from './service-backends.ts';
 import { canHaveFrontends, mayBeServed } from './service-policy.ts';
-import { servedPorts } from './service-ports.ts';
+import { type ServedPort, servedPorts } from './service-ports.ts';
 import { sortProblems } from './sort-problems.ts';
 import { reportTableFit, tableSizeOf } from './table-size.ts';
 
@@ -34,27 +34,66 @@ export function buildDesiredState(
   for (const { claim, to } of lost) reportDuplicate(claim, to, reportAbout(claim.service, problems));
   const desired: Array<{ address: number; service: DesiredService }> = [];
   for (const [service, own] of groupByService(won)) {
-    const report = reportAbout(service, problems);
-    if (!mayBeServed(service, report)) continue;
-    const tableSize = tableSizeOf(service, settings.defaultTableSize, report);
     const ports = [...new Set(own.map(({ port }) => port))];
-    const lists = serviceBackends(
-      service,
-      slicesOf.get(keyOf(service)) ?? [],
-      ports,
-      settings.ranges,
-      problems,
-    );
-    for (const [index, { port, protocol }] of ports.entries()) {
-      reportTableFit(`${port}/${protocol}`, lists[index] ?? [], tableSize, report);
-    }
+    const served = servedOf(service, slicesOf.get(keyOf(service)) ?? [], ports, settings);
+    problems.push(...served.problems);
+    if (served.lists === undefined) continue;
     for (const claim of own) {
-      const backends = lists[ports.indexOf(claim.port)] ?? [];
+      const backends = served.lists[ports.indexOf(claim.port)] ?? [];
+      const { tableSize } = served;
       desired.push({ address: claim.address.address, service: desiredService(claim, tableSize, backends) });
     }
   }
   desired.sort((a, b) => a.address - b.address || compareFrontends(a.service, b.service));
   return { services: desired.map(({ service }) => service), problems: sortProblems(problems) };
+}
+
+/** What follows from a Service, its slices and its ports alone. */
+interface Served {
+  /** Backends by port; undefined: must not be served. */
+  readonly lists: DesiredBackend[][] | undefined;
+  readonly tableSize: number;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * The last answer for each Service, because one of ten thousand changes at a time. Objects are never
+ * changed in place, so the answer is good while it is asked with the same ones.
+ */
+const lastServed = new WeakMap<Service, { readonly asked: readonly unknown[]; readonly served: Served }>();
+
+function servedOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  ports: readonly ServedPort[],
+  settings: ServiceSettings,
+): Served {
+  const numbers = ports.map(({ port, protocol }) => `${port}/${protocol}`).join();
+  const asked = [settings.ranges, settings.defaultTableSize, numbers, ...slices];
+  const last = lastServed.get(service);
+  if (last?.asked.length === asked.length && last.asked.every((each, index) => each === asked[index])) {
+    return last.served;
+  }
+  const served = serve(service, slices, ports, settings);
+  lastServed.set(service, { asked, served });
+  return served;
+}
+
+function serve(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  ports: readonly ServedPort[],
+  { ranges, defaultTableSize }: ServiceSettings,
+): Served {
+  const problems: Problem[] = [];
+  const report = reportAbout(service, problems);
+  if (!mayBeServed(service, report)) return { lists: undefined, tableSize: defaultTableSize, problems };
+  const tableSize = tableSizeOf(service, defaultTableSize, report);
+  const lists = serviceBackends(service, slices, ports, ranges, problems);
+  for (const [index, { port, protocol }] of ports.entries()) {
+    reportTableFit(`${port}/${protocol}`, lists[index] ?? [], tableSize, report);
+  }
+  return { lists, tableSize, problems };
 }
 
 function keyOf({ namespace, name }: { namespace: string; name: string }): string {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
 import type { Endpoint, EndpointSlice, Service } from '../../../src/sources/kube-objects.ts';
 import { build, endpoint, service, slice } from './objects.ts';
 
@@ -92,4 +93,29 @@ test('whatever the objects are, the answer keeps its promises', () => {
   );
   // The generator must reach what is looked at.
   expect(active).toBeGreaterThan(50);
+});
+
+test('what was asked before does not matter: a change gives what a fresh look gives', () => {
+  fc.assert(
+    fc.property(someServices, someSlices, someSlices, (services, before, after) => {
+      build(services, before);
+      const fresh = structuredClone({ services, after });
+      expect(build(services, after)).toEqual(build(fresh.services, fresh.after));
+      const other = { ranges: [{ network: 0x0a010000, length: 28 }], defaultTableSize: 251 };
+      expect(buildDesiredState(services, after, other)).toEqual(
+        buildDesiredState(fresh.services, structuredClone(fresh.after), other),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('what did not change stays the same object', () => {
+  const [web, other] = [service(), service({ name: 'other', externalIPs: ['10.1.0.9'] })];
+  const unchanged = slice({ endpoints: [endpoint('10.2.0.5')] });
+  const of = (address: string) => slice({ name: 'o', service: 'other', endpoints: [endpoint(address)] });
+  const first = build([web, other], [unchanged, of('10.2.0.6')]);
+  const second = build([web, other], [unchanged, of('10.2.0.7')]);
+  expect(second.services[0]?.backends).toBe(first.services[0]?.backends);
+  expect(second.services[1]?.backends[0]?.address).toBe('10.2.0.7');
 });

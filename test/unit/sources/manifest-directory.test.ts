@@ -123,6 +123,18 @@ describe('looking', () => {
     expect(services()).toEqual(['a:81']);
   });
 
+  test('so is one that is put back in time long after', async () => {
+    write('a.yaml', serviceText('a', 80));
+    utimesSync(join(directory, 'a.yaml'), 1, 1);
+    // Older than a tick of the file system's clock, so that its times are trusted.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await start();
+    write('a.yaml', serviceText('a', 81));
+    utimesSync(join(directory, 'a.yaml'), 1, 1);
+    await source.look();
+    expect(services()).toEqual(['a:81']);
+  });
+
   test('a file that is truncated and written again loses nothing meanwhile', async () => {
     write('a.yaml', serviceText('a'));
     write('b.yaml', serviceText('b'));
