@@ -18,6 +18,7 @@ export function agentSource(endpoint: AgentEndpoint): Source {
   return {
     origin: 'agent',
     status: () => get('/v1/status', statusView),
+    problems: async () => [...(await get('/v1/status', statusView)).problems],
     services: () => get('/v1/services', serviceViews),
     connections: (query) => get(`/v1/connections${queryString({ ...query })}`, connectionViews),
     stats: () => get('/v1/stats', statsView),

@@ -1,4 +1,4 @@
-import type { ExitCode } from './exit-codes.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 
 /** An error for the person at the terminal: what failed, where, and what to do about it. */
 export class CliError extends Error {
@@ -26,4 +26,21 @@ export class AgentUnreachableError extends Error {
     this.socketPath = socketPath;
     this.code = code;
   }
+}
+
+/** For what the pinned maps cannot tell or do. */
+export function needsAgent(what: string, absence: AgentUnreachableError | undefined): CliError {
+  if (absence === undefined) {
+    return new CliError(
+      EXIT.usage,
+      `${what} needs the agent, which --offline does not ask.`,
+      'Leave --offline out.',
+    );
+  }
+  return new CliError(
+    EXIT.unreachable,
+    `${what} needs the agent, which does not listen on ${absence.socketPath} (${absence.code}).`,
+    'Start lb-agent, or name its socket by --socket, L4LB_SOCKET or --config FILE.',
+    { cause: absence },
+  );
 }

@@ -4,7 +4,6 @@ import { agentSource } from './agent-source.ts';
 import { AgentUnreachableError } from './cli-error.ts';
 import { type Host, writeNote } from './host.ts';
 import { type LocationOptions, type Locations, locate } from './locations.ts';
-import { offlineSource } from './offline-source.ts';
 import type { Source } from './source.ts';
 
 export interface GlobalOptions extends LocationOptions {
@@ -54,6 +53,7 @@ export async function loadFrom<T>(
       absence = error;
     }
   }
+  const { offlineSource } = await import('./offline/offline-source.ts');
   const data = await load(await offlineSource(context.locations, absence));
   if (told.origin !== 'maps' && absence !== undefined) {
     writeNote(

@@ -1,4 +1,5 @@
 /** Which socket, which pinned maps, which runtime directory: option, then --config, then environment, then default. */
+import type { Config } from '../config/config.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -14,6 +15,8 @@ export interface LocationOptions {
 }
 
 export interface Locations {
+  /** What --config says; undefined without it. */
+  readonly config?: Config;
   readonly socket: string;
   readonly bpfDirectory: string;
   readonly runtimeDirectory: string;
@@ -25,7 +28,7 @@ export async function locate(
 ): Promise<Locations> {
   const config = options.config === undefined ? undefined : await readConfig(options.config);
   // A directory given on the command line moves the socket with it, whatever the file says.
-  const socketOfConfig = options.runtimeDirectory === undefined ? config?.socket : undefined;
+  const socketOfConfig = options.runtimeDirectory === undefined ? config?.api.socket : undefined;
   const runtimeDirectory =
     options.runtimeDirectory ??
     config?.runtimeDirectory ??
@@ -33,6 +36,7 @@ export async function locate(
   const socketOfEnvironment =
     options.runtimeDirectory === undefined ? env.L4LB_SOCKET || undefined : undefined;
   return {
+    ...(config && { config }),
     runtimeDirectory,
     bpfDirectory:
       options.bpfDirectory ?? config?.bpfDirectory ?? (env.L4LB_BPF_DIRECTORY || DEFAULT_BPF_DIRECTORY),
@@ -44,15 +48,10 @@ export async function locate(
   };
 }
 
-async function readConfig(path: string): Promise<Locations> {
+async function readConfig(path: string): Promise<Config> {
   const { loadConfig } = await import('../config/parse-config.ts');
   try {
-    const config = loadConfig(path);
-    return {
-      socket: config.api.socket,
-      bpfDirectory: config.bpfDirectory,
-      runtimeDirectory: config.runtimeDirectory,
-    };
+    return loadConfig(path);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new CliError(

@@ -1,11 +1,10 @@
 import { type Command, Option } from 'commander';
 import { askAgent } from '../agent-client.ts';
 import { agentSource } from '../agent-source.ts';
-import { AgentUnreachableError, CliError } from '../cli-error.ts';
+import { AgentUnreachableError, needsAgent } from '../cli-error.ts';
 import { type GlobalOptions, makeContext } from '../context.ts';
 import { escapeText } from '../escape-text.ts';
 import { examples } from '../examples.ts';
-import { EXIT } from '../exit-codes.ts';
 import type { Host } from '../host.ts';
 import { type OutputFormat, toJson, toYaml } from '../output-format.ts';
 
@@ -60,13 +59,7 @@ export function addAnnouncementCommands(program: Command, host: Host): void {
 
 async function announce(host: Host, options: AnnouncementOptions, change: Change): Promise<void> {
   const { endpoint } = await makeContext(host, options);
-  if (options.offline === true) {
-    throw new CliError(
-      EXIT.usage,
-      `${change.name} needs the agent, which --offline does not ask.`,
-      'Leave --offline out.',
-    );
-  }
+  if (options.offline === true) throw needsAgent(change.name, undefined);
   try {
     await askAgent(endpoint, 'POST', `/v1/${change.name}`);
     const status = await agentSource(endpoint).status();
@@ -79,12 +72,6 @@ async function announce(host: Host, options: AnnouncementOptions, change: Change
       host.stdout.write('\n');
     }
   } catch (error) {
-    if (!(error instanceof AgentUnreachableError)) throw error;
-    throw new CliError(
-      EXIT.unreachable,
-      `${change.name} needs the agent, which does not listen on ${error.socketPath} (${error.code}).`,
-      'Start lb-agent, or name its socket by --socket, L4LB_SOCKET or --config FILE.',
-      { cause: error },
-    );
+    throw error instanceof AgentUnreachableError ? needsAgent(change.name, error) : error;
   }
 }

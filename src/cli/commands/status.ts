@@ -52,7 +52,7 @@ export function addProblemsCommand(program: Command, host: Host): void {
       await present<Problem[]>(await makeContext(host, options), presentOptions(options), {
         load: async (source) =>
           sortRows(
-            [...(await source.status()).problems],
+            await source.problems(),
             PROBLEM_KEYS[options.sort ?? 'severity'],
             options.reverse === true,
           ),

@@ -17,13 +17,13 @@ export function renderStatus(status: StatusView, frame: Frame<StatusView>): stri
       ['Announced', announcedCell(status.vip)],
       ['VIP device', vipText(status.vip)],
       ...(devices.length === 0 ? [['Devices', '-'] as [string, Cell]] : devices),
-      ['Source', sourceCell(status.source, frame.now)],
+      ['Source', status.agent === 'running' ? sourceCell(status.source, frame.now) : undefined],
       ['Services', `${plural(status.services, 'service')}, ${plural(status.backends, 'backend')}`],
       ['Flows', `${formatCount(status.activeFlows)} active`],
       ['SNAT', snatCell(status.snat)],
       ['Maps', `${formatBytes(status.memory.mapsBytes)}, layout ${status.layoutVersion}`],
       ['Hash seed', status.hashSeedFingerprint || '-'],
-      ['Problems', problemsCell(status)],
+      ['Problems', status.agent === 'running' ? problemsCell(status) : undefined],
     ],
     frame,
   );
@@ -45,8 +45,9 @@ function announcedCell({ announce }: StatusView['vip']): Cell {
 }
 
 function vipText(vip: StatusView['vip']): string {
+  if (vip.device === '') return '-';
   const addresses = vip.addresses.length === 0 ? 'no addresses' : vip.addresses.join(', ');
-  return `${vip.device || '-'} ${vip.up ? 'up' : 'down'}, ${addresses}`;
+  return `${vip.device} ${vip.up ? 'up' : 'down'}, ${addresses}`;
 }
 
 function deviceCell(device: DeviceView): Cell {

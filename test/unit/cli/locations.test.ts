@@ -54,7 +54,7 @@ describe('the places', () => {
 
   it('come from --config before the environment, and after the options', async () => {
     const env = { L4LB_SOCKET: '/s', L4LB_BPF_DIRECTORY: '/b' };
-    expect(await locate({ config: configFile }, env)).toEqual({
+    expect(await locate({ config: configFile }, env)).toMatchObject({
       runtimeDirectory: '/run/of-config',
       bpfDirectory: '/bpf/of-config',
       socket: '/run/of-config/agent.sock',
