@@ -162,10 +162,11 @@ function countSlots(maps: DataplaneMaps, service: ActualService): void {
     return;
   }
   const table = new Uint16Array(memory.buffer, memory.byteOffset + service.table.line * stride, slots);
-  const counts = new Uint32Array(SLOT_BACKEND + 1);
+  // What is behind the block falls out of the array, and is missed below.
+  const counts = new Uint32Array(blockCapacity(service.table));
   for (let slot = 0; slot < slots; slot++) {
     const position = (table[slot] as number) & SLOT_BACKEND;
-    counts[position] = (counts[position] as number) + 1;
+    if (position < counts.length) counts[position] = (counts[position] as number) + 1;
   }
   let counted = 0;
   for (const member of service.members.values()) {

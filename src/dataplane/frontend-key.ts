@@ -1,7 +1,8 @@
 /** What a service entry is found by: VIP, port and protocol. */
 import { addressFamily, frontendKey } from '../layout/generated.ts';
-import { formatIpv4, parseIpv4 } from '../net/ipv4.ts';
+import { formatIpv4 } from '../net/ipv4.ts';
 import type { DesiredService, Protocol } from '../services/desired-state.ts';
+import { addressNumber } from './address-number.ts';
 
 /** Port and protocol 0 stand for the VIP itself, which is in use. Natural numbers. */
 export interface FrontendKey4 {
@@ -22,8 +23,7 @@ export function protocolName(number: number): Protocol {
 }
 
 export function keyOfService(service: DesiredService): FrontendKey4 {
-  const vip = parseIpv4(service.frontend.vip);
-  if (vip === undefined) throw new RangeError(`VIP ${service.frontend.vip} is no IPv4 address`);
+  const vip = addressNumber(service.frontend.vip);
   return { vip, port: service.frontend.port, protocol: protocolNumber(service.frontend.protocol) };
 }
 

@@ -3,9 +3,9 @@
 import { backendState } from '../layout/generated.ts';
 import { identityOfIpv4 } from '../maglev/backend-identity.ts';
 import { quotasOf, type TableMember } from '../maglev/build-table.ts';
-import { parseIpv4 } from '../net/ipv4.ts';
-import type { DesiredBackend, DesiredService } from '../services/desired-state.ts';
+import type { DesiredService } from '../services/desired-state.ts';
 import { type ActualBackend, type ActualService, endpointNumber } from './actual-state.ts';
+import { addressNumber } from './address-number.ts';
 import { type FrontendKey4, isVipKey, keyNumber, keyOfService, keyOfVip } from './frontend-key.ts';
 import { sizeClassOf } from './table-word.ts';
 
@@ -143,7 +143,9 @@ export function tableMembers(wanted: readonly WantedBackend[], protocol: number)
 }
 
 function wantedBackends(desired: DesiredService, protocol: number): WantedBackend[] {
-  const backends = desired.backends.map((backend) => ({ ...endpointOf(backend), backend }));
+  const backends = desired.backends.map((backend) => {
+    return { address: addressNumber(backend.address), port: backend.port, backend };
+  });
   const weights = backends.map(({ address, port, backend }) => ({
     identity: identityOfIpv4(address, port, protocol),
     weight: backend.state === 'active' ? backend.weight : 0,
@@ -157,12 +159,6 @@ function wantedBackends(desired: DesiredService, protocol: number): WantedBacken
     weight: weights[index]?.weight ?? 0,
     slots: quotas[index] as number,
   }));
-}
-
-function endpointOf({ address, port }: DesiredBackend): { address: number; port: number } {
-  const number = parseIpv4(address);
-  if (number === undefined) throw new RangeError(`backend address ${address} is no IPv4 address`);
-  return { address: number, port };
 }
 
 /** Whether two wishes need the same maps. */

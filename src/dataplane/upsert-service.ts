@@ -66,7 +66,7 @@ export function upsertService(context: UpsertContext, change: ServiceChange): La
   writeJoining(context, service, change, places, members);
   for (const entry of change.activate) setState(context, entry, backendState.BACKEND_ACTIVE);
   if (places.line !== undefined) fillTable(context, change, places, members);
-  switchTable(context, service, change, places);
+  switchTable(context, service, change, places, members);
   if (places.moves) {
     const stay = new Set([...replaced, ...service.former].map((entry) => entry.index));
     for (let i = 0; i < blockCapacity(old); i++) {
@@ -211,12 +211,9 @@ function fillTable(
   const positions = change.wanted.map(
     ({ endpoint }) => (members.get(endpoint) as ActualBackend).index - places.block,
   );
-  writeSlots(
-    maps,
-    stores,
-    places.line,
-    table.owners.map((owner) => positions[owner] as number),
-  );
+  const { owners } = table;
+  for (let slot = 0; slot < owners.length; slot++) owners[slot] = positions[owners[slot] as number] as number;
+  writeSlots(maps, stores, places.line, owners);
 }
 
 function switchTable(
@@ -224,6 +221,7 @@ function switchTable(
   service: ActualService,
   change: ServiceChange,
   places: Places,
+  members: ReadonlyMap<number, ActualBackend>,
 ): void {
   const old = service.table;
   const keeps =
@@ -241,8 +239,7 @@ function switchTable(
     service.table = table;
     service.damaged = false;
   }
-  if (places.moves) return;
-  for (const entry of service.members.values()) entry.slots = slotsOf.get(entry.endpoint) ?? 0;
+  for (const [endpoint, entry] of members) entry.slots = slotsOf.get(endpoint) ?? 0;
 }
 
 function setState({ maps, stores }: UpsertContext, entry: ActualBackend, state: number): void {

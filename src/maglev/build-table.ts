@@ -48,7 +48,9 @@ export function buildTable(
     hashes,
     Uint32Array.from(order, (member) => quotas[member] as number),
   );
-  return { owners: owners.map((position) => order[position] as number), quotas };
+  // A plain loop: this runs over every slot of every table.
+  for (let slot = 0; slot < owners.length; slot++) owners[slot] = order[owners[slot] as number] as number;
+  return { owners, quotas };
 }
 
 function identityOrder(members: readonly TableMember[]): number[] {
