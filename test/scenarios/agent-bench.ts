@@ -1,13 +1,15 @@
 /** A load balancer's network namespace with one device, its peer, and an agent in it, for the agent's tests. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StatusView } from '../../src/api/types.ts';
 
-const NAME = 'l4lb-e-agent';
-const PEER = 'l4lb-e-peer';
+/** Runs that overlap do not meet, and leftovers tell whose they are. */
+const PREFIX = 'l4lb-agent-';
+const NAME = `${PREFIX}${process.pid}`;
+const PEER = `${NAME}-peer`;
 /** Another build may be named, to test while the tree is being built. */
 const AGENT =
   process.env.L4LB_AGENT ?? fileURLToPath(new URL('../../dist/agent/lb-agent.js', import.meta.url));
@@ -20,31 +22,49 @@ export const configFile = join(directory, 'lb-agent.yaml');
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** The namespace as nsenter names it. */
+export const namespace = `/run/netns/${NAME}`;
+
 /** Runs in the agent's namespace; throws with what the program said. */
 export function inside(...command: string[]): string {
-  return execFileSync('nsenter', [`--net=/run/netns/${NAME}`, ...command], {
+  return execFileSync('nsenter', [`--net=${namespace}`, ...command], {
     encoding: 'utf8',
     timeout: 20_000,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
-/** Ends the agent of an earlier run, if the lock file's process is one. */
-function endLeftOverAgent(): void {
+/** Ends the agent that a run has left, if the lock file's process is one. */
+function endLeftOverAgent(place: string): void {
   try {
-    const pid = Number(readFileSync(join(runtime, 'agent.lock'), 'utf8'));
-    if (pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(configFile)) {
-      process.kill(pid, 'SIGKILL');
-    }
+    const pid = Number(readFileSync(join(place, 'run', 'agent.lock'), 'utf8'));
+    const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    if (pid > 0 && commandLine.includes(`${place}/`)) process.kill(pid, 'SIGKILL');
   } catch {}
 }
 
-/** Takes away what this or an earlier run, however it ended, has left. */
+function remove(name: string): void {
+  const place = join('/tmp', name);
+  endLeftOverAgent(place);
+  for (const each of [name, `${name}-peer`]) {
+    spawnSync('ip', ['netns', 'del', each], { stdio: 'ignore' });
+  }
+  spawnSync('umount', [join(place, 'bpf')], { stdio: 'ignore' });
+  rmSync(place, { recursive: true, force: true });
+}
+
+/** Takes away what this run made. */
 export function tearDown(): void {
-  endLeftOverAgent();
-  for (const name of [NAME, PEER]) spawnSync('ip', ['netns', 'del', name]);
-  spawnSync('umount', [bpf], { stdio: 'ignore' });
-  rmSync(directory, { recursive: true, force: true });
+  remove(NAME);
+}
+
+/** Takes away what runs have left that were killed. */
+function sweep(): void {
+  const names = [...readdirSync('/tmp'), ...(existsSync('/run/netns') ? readdirSync('/run/netns') : [])];
+  for (const name of names) {
+    const pid = /^l4lb-agent-(\d+)(?:-peer)?$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) remove(`${PREFIX}${pid}`);
+  }
 }
 
 /** Makes the veth pair; again after the device was deleted. */
@@ -58,6 +78,7 @@ export function plugDevice(): void {
 }
 
 export function setUp(): void {
+  sweep();
   tearDown();
   for (const path of [runtime, manifests]) mkdirSync(path, { recursive: true });
   for (const name of [NAME, PEER]) {
@@ -121,7 +142,7 @@ export interface RunningAgent {
 
 /** Starts `lb-agent ARGS` in the namespace. */
 export function startAgent(...args: string[]): RunningAgent {
-  const child = spawn('nsenter', [`--net=/run/netns/${NAME}`, process.execPath, AGENT, ...args], {
+  const child = spawn('nsenter', [`--net=${namespace}`, process.execPath, AGENT, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -1,48 +1,88 @@
-/** The agent dies and comes back; clients do not notice. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startAgent } from '../rig/agent.ts';
-import { gatewaysFor } from '../rig/bgp.ts';
-import { since } from '../rig/load/counters.ts';
-import { dnsLoad, httpLoad, streamLoad } from '../rig/load.ts';
-import { podsOf, ROUTER, VIP, VIP_RANGE } from '../rig/one-armed.ts';
-import { CLIENT, LB, type LbRig, standLbRig } from './lb-rig.ts';
+/** kill -9 at many points of the start and of cleanup: what is left is always something to go on from. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as bench from './agent-bench.ts';
+import { type RunningAgent, untilServing } from './agent-bench.ts';
 
-let lb: LbRig;
-beforeAll(async () => {
-  lb = await standLbRig('kill');
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Lines of the log that mark a point of the start; the agent is killed as soon as it has written one. */
+const POINTS_OF_START = [
+  'BPF file system mounted',
+  'VIP device brought in order',
+  'net/ipv4/conf/eth0/forwarding',
+  'net/ipv4/conf/all/rp_filter',
+  'dataplane loaded and attached',
+  'agent started',
+  'announcement: not-synced',
+  'maps changed',
+  'announcement: serving',
+  'neighbour entries changed',
+];
+
+let before = '';
+beforeAll(() => {
+  bench.setUp();
+  bench.writeConfig({ log: '{ level: debug }' });
+  before = bench.dumpSysctls();
 });
-afterAll(() => lb?.rig.destroy());
+afterAll(() => bench.tearDown());
 
-const agent = () => {
-  const [first] = lb.agents;
-  if (first === undefined) throw new Error('no agent');
-  return first;
-};
+async function killAt(agent: RunningAgent, line: string): Promise<void> {
+  await bench.until(line, agent.output, (text) => text.includes(line) || agent.child.exitCode !== null);
+  expect(agent.output()).toContain(line);
+  await bench.end(agent, 'SIGKILL');
+}
 
-describe.each(['SIGKILL', 'SIGTERM'] as const)('an agent ended by %s under load', (signal) => {
-  it('breaks no connection, fails no request, and is taken over by the next one', async () => {
-    const web = await httpLoad(lb.rig, CLIENT, { host: VIP, port: 80 });
-    const kept = await httpLoad(lb.rig, CLIENT, { host: VIP, port: 80, keepAlive: true });
-    const dns = await dnsLoad(lb.rig, CLIENT, { host: VIP, port: 53 });
-    const streams = await streamLoad(lb.rig, CLIENT, { host: VIP, port: 7, connections: 20 });
-    await streams.until('20 streams', (counters) => counters.open === 20);
+async function expectClean(): Promise<void> {
+  const { code, output } = await bench.cleanup();
+  expect(code, output).toBe(0);
+  expect(bench.pinsLeft()).toEqual([]);
+  expect(bench.inside('ip', 'link')).not.toContain('lb-vip0');
+  expect(bench.inside('ip', 'rule')).not.toContain('3200');
+  expect(bench.inside('ip', 'neigh')).not.toContain('managed');
+  expect(bench.xdpProgram()).toBeUndefined();
+  expect(bench.dumpSysctls()).toBe(before);
+}
 
-    const alive = await web.read();
-    await agent().process.stop(signal);
-    const dead = await web.until('500 requests without an agent', (c) => c.requests > alive.requests + 500);
-    expect(Object.keys(since(alive, dead).answers).sort()).toEqual(
-      podsOf(lb.rig.topology, 'web').map((pod) => pod.name),
-    );
-    expect(await gatewaysFor(lb.rig, ROUTER, VIP_RANGE)).toHaveLength(1);
+describe('killed during its start', () => {
+  test('cleanup finds everything, wherever it was', async () => {
+    for (const point of POINTS_OF_START) {
+      await killAt(bench.run(), point);
+      await expectClean();
+    }
+  });
 
-    lb.agents = [await startAgent(lb.rig, LB)];
-    const again = await web.read();
-    await web.until('200 requests with the new agent', (c) => c.requests > again.requests + 200);
-    const [a, b, c, d] = [await web.stop(), await kept.stop(), await dns.stop(), await streams.stop()];
-    console.log(
-      `${signal}: failed ${a.failures.length}/${a.requests} new, ${b.failures.length}/${b.requests} kept, ` +
-        `${c.failures.length}/${c.requests} DNS; ${d.broken.length}/20 streams broken`,
-    );
-    expect([a.failures, b.failures, c.failures, d.broken, d.refused]).toEqual([[], [], [], [], []]);
+  test('the next one goes on from there, and serves', async () => {
+    await killAt(bench.run(), 'dataplane loaded and attached');
+    const agent = bench.run();
+    await untilServing(agent);
+    const ids = bench.pinnedIds();
+    for (const point of ['dataplane loaded and attached', 'agent started']) {
+      await bench.end(agent, 'SIGKILL');
+      await killAt(bench.run(), point);
+      // Whatever the start had done: the program is there, and what was announced still is.
+      expect(bench.xdpProgram()).toBeDefined();
+      expect(bench.vipIsUp()).toBe(true);
+    }
+    const last = bench.run();
+    await untilServing(last);
+    expect(bench.pinnedIds()).toEqual(ids);
+    await bench.end(last, 'SIGKILL');
+  });
+});
+
+describe('killed during cleanup', () => {
+  test('cleanup again takes away the rest', async () => {
+    // From before its first step to after its last, however fast this machine is.
+    for (let at = 0; at < 8; at++) {
+      const agent = bench.run();
+      await untilServing(agent);
+      await bench.end(agent, 'SIGKILL');
+      const cleaning = bench.startAgent('cleanup', '--config', bench.configFile);
+      // Loading node and libraries is the most of it.
+      await sleep(300 + at * 100);
+      await bench.end(cleaning, 'SIGKILL');
+      await expectClean();
+    }
   });
 });

@@ -137,8 +137,8 @@ describe('an agent', () => {
 
   test('withdraws when the device goes, and takes it back when it comes again', async () => {
     inside('ip', 'link', 'del', 'eth0');
-    const gone = await untilStatus(agent, 'withdrawal', ({ vip }) => !vip.up);
-    expect(gone.vip.announce).toBe('unhealthy');
+    const gone = await untilStatus(agent, 'withdrawal', ({ vip }) => vip.announce === 'unhealthy');
+    expect(gone.vip.up).toBe(false);
     expect(gone.health).toBe('device eth0 is not there');
     bench.plugDevice();
     await untilServing(agent);
