@@ -22,15 +22,13 @@ export async function offlineSource(
   absence: AgentUnreachableError | undefined,
 ): Promise<Source> {
   requirePins(locations.bpfDirectory, absence);
-  try {
+  return explained(locations, async () => {
     const kernel = openKernel();
     const view = await openPinnedView(kernel, locations);
     // The pins were there a moment ago: an agent's cleanup was faster.
     if (view === undefined) throw noPins(locations.bpfDirectory, absence);
     return sourceOf(kernel, view, locations, absence);
-  } catch (error) {
-    throw error instanceof KernelError ? kernelProblem(error, locations.bpfDirectory) : error;
-  }
+  });
 }
 
 function sourceOf(
@@ -39,24 +37,33 @@ function sourceOf(
   locations: Locations,
   absence: AgentUnreachableError | undefined,
 ): Source {
+  const read = <T>(look: () => T | Promise<T>) => explained(locations, async () => look());
   return {
     origin: 'maps',
-    status: async () => offlineStatus(await readFacts(kernel, locations, names, inspector.summary())),
+    status: () =>
+      read(async () => offlineStatus(await readFacts(kernel, locations, names, inspector.summary()))),
     problems: () => Promise.reject(needsAgent('problems', absence)),
-    services: async () => inspector.services(),
+    services: () => read(() => inspector.services()),
     // The command filters what it is given: maps are read as a whole anyway.
-    connections: async () => inspector.connections(),
-    stats: async () => inspector.stats(),
-    maglev: async ({ frontend }: ServiceView) => {
-      const view = inspector.maglev(frontend);
-      if (view !== undefined) return view;
-      throw new CliError(
-        EXIT.notFound,
-        `The service ${frontend} is gone.`,
-        'lbctl service list shows the services.',
-      );
-    },
+    connections: () => read(() => inspector.connections()),
+    stats: () => read(() => inspector.stats()),
+    maglev: ({ frontend }: ServiceView) =>
+      read(() => {
+        const view = inspector.maglev(frontend);
+        if (view !== undefined) return view;
+        const remedy = 'lbctl service list shows the services.';
+        throw new CliError(EXIT.notFound, `The service ${frontend} is gone.`, remedy);
+      }),
   };
+}
+
+/** What the kernel refuses becomes an error for people. */
+async function explained<T>(locations: Locations, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw error instanceof KernelError ? kernelProblem(error, locations.bpfDirectory) : error;
+  }
 }
 
 function requirePins(bpfDirectory: string, absence: AgentUnreachableError | undefined): void {

@@ -67,17 +67,21 @@ function pinnedDevices(kernel: Kernel, bpfDirectory: string): DeviceView[] {
   return readdirSync(directory).flatMap((pin): DeviceView[] => {
     const link = kernel.openPinnedLink(join(directory, pin));
     if (link === undefined) return [];
-    kernel.closeFd(link.fd);
-    // A link whose device is gone has no ifindex.
-    const owner = link.ifindex === 0 ? undefined : kernel.xdpOwner(link.ifindex);
-    const byXdp = owner?.programId === link.programId && owner.mode !== 'offload';
-    return [
-      {
-        name: pin.replaceAll('%2e', '.'),
-        mode: byXdp ? (owner.mode as DeviceView['mode']) : 'tc',
-        attached: link.ifindex !== 0,
-        programId: link.programId,
-      },
-    ];
+    try {
+      // What a link tells is asked through its descriptor; of a device that is gone it has no ifindex.
+      const { ifindex, programId } = link;
+      const owner = ifindex === 0 ? undefined : kernel.xdpOwner(ifindex);
+      const byXdp = owner?.programId === programId && owner.mode !== 'offload';
+      return [
+        {
+          name: pin.replaceAll('%2e', '.'),
+          mode: byXdp ? (owner.mode as DeviceView['mode']) : 'tc',
+          attached: ifindex !== 0,
+          programId,
+        },
+      ];
+    } finally {
+      kernel.closeFd(link.fd);
+    }
   });
 }
