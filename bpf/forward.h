@@ -131,11 +131,15 @@ static __always_inline int forward(hook_ctx *ctx, struct packet *pkt, const stru
 		}
 	}
 	if (unlikely(result == FLOW_ANEW)) {
+		int known = flow != NULL;
+
 		copy = *pkt;
 		flow = &opened;
 		result = open_flow(&copy, &key, flow);
 		if (!result)
 			find_way_back(ctx, &copy, opened.record);
+		else if (known) /* detached, and nothing overwrote it */
+			bpf_map_delete_elem(&flows4, &key);
 		pkt->service = copy.service;
 		backend = bpf_map_lookup_elem(&backends, &opened.backend);
 	}
