@@ -48,6 +48,7 @@ export function mapSizes(config: DataplaneConfig): Record<string, number> {
     flow_records: records,
     flows4: flows,
     snat_shared: extra + 1024,
+    snat_extra_keys: Math.max(1, extra),
   };
 }
 

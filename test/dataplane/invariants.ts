@@ -137,7 +137,12 @@ function slotsOf(array: MappedArray, table: { readonly line: number; readonly sl
 /** A Set of all would cost more than all other checks together. */
 function distinct(table: Uint16Array): number[] {
   const seen = new Uint8Array(0x10000);
-  return Array.from(table.filter((position) => seen[position] === 0 && (seen[position] = 1) === 1));
+  const positions: number[] = [];
+  for (const position of table) {
+    if (seen[position] === 0) positions.push(position);
+    seen[position] = 1;
+  }
+  return positions;
 }
 
 /** Bucket and tag by docs/packet-path.md, section 6. */

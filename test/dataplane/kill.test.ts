@@ -1,0 +1,63 @@
+/** A real process is killed between two stores to real maps, and the next one takes over. */
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { backendAt, freshDirectory, kernel, open, removeDirectory, serviceOn } from './bed.ts';
+import { checkInvariants, describeMaps, liveServices } from './invariants.ts';
+
+const BEFORE = [
+  serviceOn('10.1.0.2', [backendAt('10.0.0.1'), backendAt('10.0.0.2', 3)]),
+  serviceOn('10.1.0.3', [backendAt('10.0.0.1')]),
+  serviceOn('10.1.0.4', [backendAt('10.0.0.9')]),
+];
+/** One service grows out of its block, one goes, one comes, one stays as it is. */
+const AFTER = [
+  serviceOn(
+    '10.1.0.2',
+    [1, 3, 4, 5, 6, 7].map((host) => backendAt(`10.0.0.${host}`)),
+  ),
+  BEFORE[1] as (typeof BEFORE)[number],
+  serviceOn('10.1.0.5', [backendAt('10.0.0.1'), backendAt('10.0.0.8', 0)], 1021),
+];
+
+let directory = '';
+let wanted = '';
+
+beforeAll(async () => {
+  directory = await freshDirectory('kill');
+  const dataplane = await open(directory);
+  await dataplane.apply({ services: AFTER });
+  wanted = describeMaps(dataplane.maps, kernel);
+  await dataplane.close();
+});
+
+afterAll(() => removeDirectory(directory));
+
+test.each([1, 12, 21, 26, 31, 34])('kill -9 before store %i of a change', async (stores) => {
+  directory = await freshDirectory('kill');
+  const child = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      new URL('./killed-agent.ts', import.meta.url).pathname,
+      directory,
+      String(stores),
+      JSON.stringify(BEFORE),
+      JSON.stringify(AFTER),
+    ],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
+  expect(child.stderr).toBe('');
+  expect(child.signal).toBe('SIGKILL');
+  const dataplane = await open(directory);
+  checkInvariants(dataplane.maps, kernel);
+  const untouched = liveServices(dataplane.maps, kernel).get(`${0x0a010003}:53/17`)?.value.table;
+  await dataplane.apply({ services: AFTER });
+  await dataplane.releaseFormer();
+  checkInvariants(dataplane.maps, kernel);
+  expect(describeMaps(dataplane.maps, kernel)).toBe(wanted);
+  expect((await dataplane.apply({ services: AFTER })).stores).toBe(0);
+  const now = liveServices(dataplane.maps, kernel).get(`${0x0a010003}:53/17`)?.value.table;
+  expect(now).toBe(untouched);
+  await dataplane.close();
+});
