@@ -3,7 +3,7 @@
  * traffic go elsewhere first: announcement, programs and maps, neighbours,
  * kernel settings. Works with the agent dead, and any number of times.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import { cleanupPins } from '../dataplane/open-dataplane.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -22,8 +22,11 @@ export async function cleanup(
   const { run, sysctls, identity, files } = effects;
   const done = await removeVipDevice({ recordFile: files.vipDevice, identity, run });
   if (existsSync(config.bpfDirectory)) {
+    const pins = readdirSync(config.bpfDirectory).length;
     cleanupPins(kernel, config.bpfDirectory);
-    done.push(`removed links and maps below ${config.bpfDirectory}`);
+    if (pins > 0) done.push(`removed links and maps below ${config.bpfDirectory}`);
+    // What somebody else has pinned there is left alone, and the directory with it.
+    if (readdirSync(config.bpfDirectory).length === 0) rmdirSync(config.bpfDirectory);
   }
   const neighbours = await removeNeighbours(run, files.neighbours);
   if (neighbours > 0) done.push(`gave up ${neighbours} managed neighbours`);

@@ -14,8 +14,11 @@ import { waitFor } from './wait.ts';
 /** Any 16 hexadecimal digits do, as long as all nodes have the same. */
 const SEED = '6c346c622072696720736565';
 
-const AGENT = join(PROJECT, 'dist', 'agent', 'lb-agent.js');
-const LBCTL = join(PROJECT, 'dist', 'cli', 'lbctl.js');
+/** The tree whose build runs: this one, or another version's. */
+const PRODUCT = process.env.L4LB_PRODUCT ?? PROJECT;
+
+const AGENT = join(PRODUCT, 'dist', 'agent', 'lb-agent.js');
+const LBCTL = join(PRODUCT, 'dist', 'cli', 'lbctl.js');
 
 /** Milliseconds. The machine may be busy, and loading verifies two programs. */
 const START = 60_000;

@@ -30,7 +30,10 @@ async function stateOf(rig: LbRig['rig']): Promise<Record<string, string>> {
     links: links.map((link) => `${link.ifname}${link.xdp === undefined ? '' : ' xdp'}`).join(),
     addresses: await say('ip', '-o', '-4', 'address'),
     tc: await say('bpftool', '-j', 'net', 'show', 'dev', UPLINK),
-    managed: await say('ip', 'neighbour', 'show', 'nud', 'all', 'managed'),
+    managed: (await say('ip', 'neighbour', 'show', 'nud', 'all'))
+      .split('\n')
+      .filter((line) => / managed/.test(line))
+      .join(),
   };
 }
 
