@@ -4,6 +4,7 @@ import { agentSource } from './agent-source.ts';
 import { AgentUnreachableError } from './cli-error.ts';
 import { type Host, writeNote } from './host.ts';
 import { type LocationOptions, type Locations, locate } from './locations.ts';
+import type { OfflineSource } from './offline/offline-source.ts';
 import type { Source } from './source.ts';
 
 export interface GlobalOptions extends LocationOptions {
@@ -30,23 +31,25 @@ export async function makeContext(host: Host, options: GlobalOptions): Promise<C
   return { host, options, locations, endpoint };
 }
 
-/** What the user was told about where the data comes from, so that a loop says it once. */
-export interface Told {
+/** What a loop keeps from one look to the next. */
+export interface Looks {
+  /** Where the data came from, as the user was told; said again only when it changes. */
   origin?: Source['origin'];
+  offline?: OfflineSource;
 }
 
 /** Loads from the agent, or, when nobody listens on its socket, from the pinned maps, and says so. */
 export async function loadFrom<T>(
   context: Context,
   load: (source: Source) => Promise<T>,
-  told: Told = {},
+  looks: Looks = {},
 ): Promise<T> {
   let absence: AgentUnreachableError | undefined;
   if (context.options.offline !== true) {
     try {
       const data = await load(agentSource(context.endpoint));
-      if (told.origin === 'maps') writeNote(context.host, 'lbctl: the agent is running again.');
-      told.origin = 'agent';
+      if (looks.origin === 'maps') writeNote(context.host, 'lbctl: the agent is running again.');
+      looks.origin = 'agent';
       return data;
     } catch (error) {
       if (!(error instanceof AgentUnreachableError)) throw error;
@@ -54,13 +57,14 @@ export async function loadFrom<T>(
     }
   }
   const { offlineSource } = await import('./offline/offline-source.ts');
-  const data = await load(await offlineSource(context.locations, absence));
-  if (told.origin !== 'maps' && absence !== undefined) {
+  looks.offline = await offlineSource(context.locations, absence, looks.offline);
+  const data = await load(looks.offline);
+  if (looks.origin !== 'maps' && absence !== undefined) {
     writeNote(
       context.host,
       `lbctl: the agent is not running (${absence.socketPath}: ${absence.code}); this comes from the pinned maps in ${context.locations.bpfDirectory}.`,
     );
   }
-  told.origin = 'maps';
+  looks.origin = 'maps';
   return data;
 }

@@ -1,6 +1,6 @@
 /** Prints a view once, or again and again with --watch. */
 import { CliError } from './cli-error.ts';
-import { type Context, loadFrom, type Told } from './context.ts';
+import { type Context, type Looks, loadFrom } from './context.ts';
 import { truncateToWidth } from './display-width.ts';
 import { escapeText } from './escape-text.ts';
 import { writeNote } from './host.ts';
@@ -57,13 +57,13 @@ async function watch<T>(
 ): Promise<void> {
   const { host } = context;
   const redraws = host.stdout.isTerminal && (options.output === 'table' || options.output === 'wide');
-  const told: Told = {};
+  const kept: Looks = {};
   let previous: Look<T> | undefined;
   let looks = 0;
   try {
     while (!host.interrupted.aborted) {
       try {
-        const data = await loadFrom(context, view.load, told);
+        const data = await loadFrom(context, view.load, kept);
         const text = await renderView(context, options, view, data, previous);
         previous = { data, at: host.now() };
         host.stdout.write(

@@ -1,5 +1,5 @@
 /** lbctl against a real agent, and against what it leaves when it is killed. */
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionView, ServiceView, StatsView, StatusView } from '../../src/api/types.ts';
@@ -10,6 +10,8 @@ import { podsOf, VIP } from '../rig/one-armed.ts';
 import { PROJECT } from '../rig/rig.ts';
 import { waitFor } from '../rig/wait.ts';
 import { CLIENT, fetchVip, LB, type LbRig, standLbRig } from './lb-rig.ts';
+
+const LBCTL = join(PROJECT, 'dist', 'cli', 'lbctl.js');
 
 let lb: LbRig;
 beforeAll(async () => {
@@ -118,6 +120,21 @@ describe('with the agent killed', () => {
     expect(flows.length).toBeGreaterThanOrEqual(5);
   });
 
+  it('looks again and again by the same descriptors', async () => {
+    const words = ['--config', lb.rig.path(LB, 'agent.yaml'), 'status', '--watch', '0.1', '-o', 'json'];
+    const watching = lb.rig.spawn(LB, [process.execPath, LBCTL, ...words], { name: 'watch' });
+    const output = () => watching.output(1_000_000);
+    const looks = () => output().match(/"agent": "not running"/g)?.length ?? 0;
+    const descriptors = () => readdirSync(`/proc/${watching.id.pid}/fd`).length;
+    await waitFor('three looks', async () => looks() >= 3);
+    const few = descriptors();
+    await waitFor('ten looks', async () => looks() >= 10);
+    expect(descriptors()).toBeLessThanOrEqual(few + 3);
+    expect(output().match(/the agent is not running \(/g)).toHaveLength(1);
+    await watching.stop('SIGINT');
+    expect(watching.status).toBe(0);
+  });
+
   it('says in status what goes on and what is not known', async () => {
     const status = await json<StatusView>(printWithoutAgent('status', '-o', 'json'));
     expect(status.agent).toBe('not running');
@@ -158,7 +175,7 @@ describe('with the agent killed', () => {
 
 function asNobody(...words: string[]): Promise<CommandResult> {
   const places = ['--runtime-directory', '/nowhere', '--bpf-directory', lb.rig.bpfDirectory(LB)];
-  const command = [process.execPath, join(PROJECT, 'dist', 'cli', 'lbctl.js'), ...places, ...words];
+  const command = [process.execPath, LBCTL, ...places, ...words];
   const unprivileged = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...command];
   return run(inNamespace(lb.rig.namespace(LB), unprivileged), { mayFail: true, timeout: 60_000 });
 }

@@ -1,7 +1,7 @@
 /** The views from the pinned maps, when there is no agent. Imported only then: it takes libbpf and zod. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import type { ServiceView } from '../../api/types.ts';
-import { mapsDirectory } from '../../dataplane/maps.ts';
+import { mapsDirectory, pinPath } from '../../dataplane/maps.ts';
 import { type Kernel, KernelError } from '../../kernel/kernel.ts';
 import { openKernel } from '../../kernel/libbpf.ts';
 import { layout } from '../../layout/generated.ts';
@@ -13,21 +13,31 @@ import { offlineStatus } from './offline-status.ts';
 import { openPinnedView, type PinnedView } from './pinned-view.ts';
 import { readFacts } from './read-facts.ts';
 
+/** A source of pinned maps, which can be used again while the pins are the same. */
+export interface OfflineSource extends Source {
+  /** Inode of a pin. */
+  readonly pin: number;
+}
+
 /**
+ * @param former of an earlier look: opening anew every time would pile up descriptors and mappings.
  * @param absence why the agent was not asked; undefined with --offline.
  * @throws CliError when there are no pinned maps, they may not be read, or they are of another layout.
  */
 export async function offlineSource(
   locations: Locations,
   absence: AgentUnreachableError | undefined,
-): Promise<Source> {
+  former?: OfflineSource,
+): Promise<OfflineSource> {
   requirePins(locations.bpfDirectory, absence);
+  const pin = statSync(pinPath(locations.bpfDirectory, 'services')).ino;
+  if (former?.pin === pin) return former;
   return explained(locations, async () => {
     const kernel = openKernel();
     const view = await openPinnedView(kernel, locations);
     // The pins were there a moment ago: an agent's cleanup was faster.
     if (view === undefined) throw noPins(locations.bpfDirectory, absence);
-    return sourceOf(kernel, view, locations, absence);
+    return { ...sourceOf(kernel, view, locations, absence), pin };
   });
 }
 
@@ -41,7 +51,7 @@ function sourceOf(
   return {
     origin: 'maps',
     status: () =>
-      read(async () => offlineStatus(await readFacts(kernel, locations, names, inspector.summary()))),
+      read(async () => offlineStatus(await readFacts(kernel, locations, names(), inspector.summary()))),
     problems: () => Promise.reject(needsAgent('problems', absence)),
     services: () => read(() => inspector.services()),
     // The command filters what it is given: maps are read as a whole anyway.

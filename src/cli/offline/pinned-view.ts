@@ -9,24 +9,19 @@ import type { Locations } from '../locations.ts';
 
 export interface PinnedView {
   readonly inspector: MapsInspector;
-  readonly names: ServiceNames;
-  close(): void;
+  /** The newest the agent has left. */
+  names(): ServiceNames;
 }
 
 /** Undefined when there are no pinned maps. Throws a KernelError when they may not be read. */
 export async function openPinnedView(kernel: Kernel, locations: Locations): Promise<PinnedView | undefined> {
-  const stored = readServiceNames(runtimeFiles(locations.runtimeDirectory).names);
+  const file = runtimeFiles(locations.runtimeDirectory).names;
   // Without the file, hz is measured.
-  const clock = await openJiffiesClock(kernel, buildProduct('clock.bpf.o'), stored?.hz);
-  const names = stored ?? namesWithout(locations, clock.hz);
-  const inspector = openInspector({
-    kernel,
-    bpfDirectory: locations.bpfDirectory,
-    names: () => names,
-    clock,
-  });
+  const clock = await openJiffiesClock(kernel, buildProduct('clock.bpf.o'), readServiceNames(file)?.hz);
+  const names = () => readServiceNames(file) ?? namesWithout(locations, clock.hz);
+  const inspector = openInspector({ kernel, bpfDirectory: locations.bpfDirectory, names, clock });
   if (inspector === undefined) clock.close();
-  return inspector && { inspector, names, close: () => clock.close() };
+  return inspector && { inspector, names };
 }
 
 /** A configuration at least tells timeouts and SNAT addresses. */
