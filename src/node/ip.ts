@@ -93,9 +93,15 @@ export async function listAddresses(run: RunCommand, device: string): Promise<In
 }
 
 /** IPv4 addresses of every device: what is the node's own. */
-export async function listOwnAddresses(run: RunCommand): Promise<string[]> {
+export async function listOwnAddressesByDevice(
+  run: RunCommand,
+): Promise<Array<{ device: string; address: string }>> {
   const links = await ipJson<JsonLink>(run, ['-4', 'addr', 'show']);
-  return links.flatMap((link) => (link.addr_info ?? []).flatMap((info) => info.local ?? []));
+  return links.flatMap((link) =>
+    (link.addr_info ?? []).flatMap(({ local }) =>
+      local === undefined ? [] : [{ device: link.ifname, address: local }],
+    ),
+  );
 }
 
 /**

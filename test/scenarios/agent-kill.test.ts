@@ -44,7 +44,10 @@ async function expectClean(): Promise<void> {
   expect(bench.dumpSysctls()).toBe(before);
 }
 
-describe('killed during its start', () => {
+/** Each point is a start of the agent, whose program the verifier has to walk through. */
+const MANY_STARTS_MS = 400_000;
+
+describe('killed during its start', { timeout: MANY_STARTS_MS }, () => {
   test('cleanup finds everything, wherever it was', async () => {
     for (const point of POINTS_OF_START) {
       await killAt(bench.run(), point);
@@ -71,7 +74,7 @@ describe('killed during its start', () => {
   });
 });
 
-describe('killed during cleanup', () => {
+describe('killed during cleanup', { timeout: MANY_STARTS_MS }, () => {
   test('cleanup again takes away the rest', async () => {
     // From before its first step to after its last, however fast this machine is.
     for (let at = 0; at < 8; at++) {
