@@ -177,8 +177,8 @@ export async function measure(
     const all: Scenario[] = [...floorScenarios, ...paths];
     const measured = await measureAll(all, {
       rounds: options.rounds,
-      slices: options.quick ? 4 : 24,
-      mostSlices: options.quick ? 8 : 120,
+      slices: options.quick ? 4 : 16,
+      mostSlices: options.quick ? 8 : 64,
       canary: startCanary(canaryWrapper(setting)),
       progress: (round, scenario, { gross, empty: without, slowness }) =>
         say(

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly empty: Pick<Wrapper, 'run'>;
   /** Brings caches and flows into the state that is measured; not timed. */
   warm(): void;
+  /** Before each slice, not timed: keeps that state. Returns the iterations that this took of the wrapper. */
+  keep?(): number;
   /** Notes the counters; what it returns tells afterwards what speaks against the run. */
   beginProof(): (iterations: number, verdict: number) => string[];
 }
@@ -78,7 +80,9 @@ export function measureRound(
   const check = scenario.beginProof();
   let quiet = 0;
   let verdict = 0;
+  let kept = 0;
   while (quiet < options.slices && slices.length < options.mostSlices) {
+    kept += scenario.keep?.() ?? 0;
     const before = options.canary.slowness();
     const result = wrapper.run(iterations);
     const without = empty.run(iterations).durationNs;
@@ -87,7 +91,7 @@ export function measureRound(
     verdict = result.returnValue;
     if (slowness <= QUIET) quiet++;
   }
-  const reasons = check(iterations * slices.length, verdict);
+  const reasons = check(iterations * slices.length + kept, verdict);
   if (reasons.length > 0) throw new ProofError(scenario.label, reasons);
   const chosen = chooseSlices(slices, Math.ceil(options.slices / 4));
   return {

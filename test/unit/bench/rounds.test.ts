@@ -71,6 +71,14 @@ describe('a round', () => {
     expect(made.counted).toEqual([4 * 5000]);
   });
 
+  it('proves the iterations that keep the state too', () => {
+    const made = scenario('a', [50], [30], []);
+    const touches = [700, 0];
+    const kept = { ...made, keep: () => touches.shift() as number };
+    measureRound(kept, { slices: 2, mostSlices: 2, canary: { slowness: () => 1 } });
+    expect(made.counted).toEqual([2 * 5000 + 700]);
+  });
+
   it('ends on a machine that is never quiet, with the least slow slices', () => {
     const slowness = [2, 2, 1.6, 1.5, 1.9, 1.8, 3, 3];
     const made = scenario('a', [90, 70, 80, 99], [30], []);
