@@ -9,7 +9,8 @@ import { drain, killAgent, removeBackend } from './changes.ts';
 import { Narrator, seconds } from './narrator.ts';
 import { CLIENT, LB, newStage } from './stage.ts';
 
-const ID = 'demo';
+/** Another id lets a second demo stand beside the first. */
+const ID = process.env.DEMO_ID ?? 'demo';
 
 const say = new Narrator({
   write: (text) => void process.stdout.write(text),
@@ -36,6 +37,8 @@ async function demo(): Promise<void> {
     for (const step of [servers, bgp, agent, requests, shares, removeBackend, killAgent, drain])
       await step(stage);
   } catch (error) {
+    // What is being taken down fails: the signal's handler ends the process.
+    if (interrupted) return new Promise(() => {});
     say.failed(error);
     process.exitCode = 1;
   }
@@ -76,11 +79,17 @@ function hints(rig: Rig): void {
     ['packets', `${inside(ROUTER)} tcpdump -ni ${LB}`],
     ['change a manifest', `\${EDITOR:-vi} ${rig.directory}/manifests/web.yaml`],
     ['logs', `${rig.directory}/*/*.log`],
-    ['take it down', 'make demo-clean'],
+    ['take it down', ID === 'demo' ? 'make demo-clean' : `npx tsx test/rig/clean.ts ${ID}`],
   ]);
 }
 
-process.once('SIGINT', () => say.note('\n   Interrupted: taking everything down.'));
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    if (!interrupted) say.note('\n   Interrupted: taking everything down.');
+    interrupted = true;
+  });
+}
 if (process.getuid?.() !== 0) {
   console.error('make demo needs root for network namespaces and BPF: run it with sudo');
   process.exit(1);

@@ -38,6 +38,8 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: 'pipe',
+      // Not in the terminal's group: Ctrl-C is the rig's to handle, which needs its own commands to finish.
+      detached: true,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { ...process.env, ...options.env },
     });

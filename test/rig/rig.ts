@@ -161,14 +161,18 @@ function takeDownOnSignals(): void {
   // vitest runs its own shutdown; what a killed worker leaves, the next createRig() removes.
   if (watching || process.env.VITEST !== undefined) return;
   watching = true;
+  let leaving = false;
   const leave = async (status: number) => {
+    // Ctrl-C comes twice under tsx, from the terminal and passed on: the second must not cut this short.
+    if (leaving) return;
+    leaving = true;
     await Promise.allSettled([...live].map((rig) => rig.destroy()));
     process.exit(status);
   };
-  process.once('SIGINT', () => void leave(130));
-  process.once('SIGTERM', () => void leave(143));
-  process.once('SIGHUP', () => void leave(129));
-  process.once('uncaughtException', (error) => {
+  process.on('SIGINT', () => void leave(130));
+  process.on('SIGTERM', () => void leave(143));
+  process.on('SIGHUP', () => void leave(129));
+  process.on('uncaughtException', (error) => {
     console.error(error);
     void leave(1);
   });
