@@ -87,7 +87,7 @@ static __noinline int life_detach(struct flow_record *record, __u16 generation, 
 	for (int i = 0; i < LIFE_TRIES; i++) {
 		union life old = life_read(record), new = old;
 
-		if (old.generation != generation || old.state == FLOW_FREE)
+		if (old.generation != generation || old.state <= FLOW_CLAIMED)
 			return 0;
 		if (old.state != FLOW_CLOSED)
 			new.seen = now;
