@@ -29,7 +29,12 @@ export function forward(run: Run, packet: Packet): Verdict {
   if (flow === undefined) return newFlow(run, packet);
 
   const decision = isSyn(packet) ? knownBySyn(run, packet, flow, key) : known(run, packet, flow, key);
-  if (decision.kind === 'new') return newFlow(run, packet);
+  if (decision.kind === 'new') {
+    const verdict = newFlow(run, packet);
+    // Detached, and no new flow took its place.
+    if (flows.get(key) === flow) flows.delete(key);
+    return verdict;
+  }
   if (decision.kind === 'gone') return drop(run, 'DROP_BACKEND_GONE');
   return sendToBackend(run, packet, flow, decision.backend);
 }
@@ -51,10 +56,11 @@ function known(run: Run, packet: Packet, flow: Forward, key: string): Decision {
       detach(run, flow);
       return { kind: 'new' };
     }
-    if (record.state === 'FLOW_SYN') record.state = 'FLOW_ESTABLISHED';
+    if (record.state === 'FLOW_SYN' && !packet.tcp.syn) record.state = 'FLOW_ESTABLISHED';
     if (record.state !== 'FLOW_CLOSED') record.seen = run.now;
     flow.checked = run.now;
   }
+  if (record !== undefined && packet.tcp.syn && record.state !== 'FLOW_CLOSED') record.seen = run.now;
   if (record !== undefined && !isUdp) closeBy(run, record, 'client', packet.tcp);
   return { kind: 'keep', backend };
 }

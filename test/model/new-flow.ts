@@ -19,7 +19,8 @@ export function newFlow(run: Run, packet: Packet): Verdict {
   if (packet.protocol === PROTOCOL.tcp && !isSyn(packet)) {
     return refuse(run, packet, 'DROP_NO_FLOW', config.rejectNoFlow, service);
   }
-  const index = backendIndex(services.get(service) ?? { table: undefined }, hashOf(config.hashSeed, packet));
+  const entry = services.get(service);
+  const index = entry && backendIndex(entry, hashOf(config.hashSeed, packet));
   if (index === undefined) return refuse(run, packet, 'DROP_NO_BACKEND', config.rejectNoBackend, service);
   const backend = backends.get(index);
   if (backend === undefined || backend.state === 'BACKEND_FREE') return drop(run, 'DROP_INTERNAL', service);

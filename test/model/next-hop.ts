@@ -95,9 +95,9 @@ const unusedNextHop = (): NextHop => ({
   generation: 0,
 });
 
-/** Whatever tags the packet came with, it leaves with the next hop's, or with none; the outer tag's priority stays. */
+/** Whatever tags the packet came with, it leaves with the next hop's or none; the inner tag's priority stays. */
 function withLinkLayer(frame: Uint8Array, l3: number, hop: NextHop): Uint8Array {
-  const priority = l3 > 14 ? read16(frame, 14) & 0xf000 : 0;
+  const priority = l3 > 14 ? read16(frame, l3 - 4) & 0xf000 : 0;
   const length = hop.vlan === 0 ? 14 : 18;
   const out = new Uint8Array(length + frame.length - l3);
   out.set(hop.destinationMac, 0);

@@ -130,11 +130,12 @@ function share(
   const extra = walkExtra(run, cursor);
   if (extra === undefined) return undefined;
   const sharedAs = keyOf(direct, protocol, backend);
+  // It only says that snat_shared is worth a look, so it may stay when the key finds no room.
+  recordAt(run.state, direct).shared = true;
   if (shared.has(sharedAs) || shared.size >= config.maxShared) {
     recordAt(run.state, extra).state = 'FLOW_FREE';
     return undefined;
   }
-  recordAt(run.state, direct).shared = true;
   shared.set(sharedAs, extra);
   countEvent(run, 'EVENT_SNAT_SHARED', 0);
   return { ...directPlace(direct), record: extra, sharedAs };
@@ -174,10 +175,12 @@ const keyOf = (direct: number, protocol: number, backend: Backend): string =>
   sharedKey(backend.address, backend.port, Math.floor(direct / PORTS), direct % PORTS, protocol);
 
 function cursorOf(run: Run): Cursor {
-  let cursor = run.state.cursors.get(run.cpu);
+  const { cursors, config } = run.state;
+  let cursor = cursors.get(run.cpu);
   if (cursor === undefined) {
-    cursor = { direct: 0, extra: 0, exhaustedAt: 0 };
-    run.state.cursors.set(run.cpu, cursor);
+    const share = (records: number): number => Math.floor((run.cpu * records) / config.cpus);
+    cursor = { direct: share(poolSize(run)), extra: share(config.extraRecords), exhaustedAt: 0 };
+    cursors.set(run.cpu, cursor);
   }
   return cursor;
 }

@@ -66,12 +66,16 @@ export interface ModelConfig {
   readonly rejectUnknownPort: boolean;
   readonly rejectNoBackend: boolean;
   readonly rejectNoFlow: boolean;
+  /** CPUs start their walks apart. */
+  readonly cpus: number;
   /** max_entries of flows4 and of snat_shared. */
   readonly maxFlows: number;
   readonly maxShared: number;
 }
 
 export interface Service {
+  /** Counts the lives of this index. */
+  readonly generation: number;
   /** Undefined: the service has no table. */
   table: { readonly slots: ArrayLike<number>; readonly block: number } | undefined;
 }

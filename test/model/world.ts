@@ -38,6 +38,7 @@ export const CONFIG: ModelConfig = {
   rejectUnknownPort: true,
   rejectNoBackend: true,
   rejectNoFlow: false,
+  cpus: 1,
   maxFlows: 1000,
   maxShared: 1000,
 };
@@ -68,9 +69,9 @@ export function smallWorld(config: Partial<ModelConfig> = {}): ModelState {
   state.frontends.set(frontendKey(VIP, DNS, 17), 2);
   state.frontends.set(frontendKey(VIP, 81, 6), 3);
   const slots = Uint16Array.from({ length: 251 }, (_, slot) => slot % BACKENDS.length);
-  state.services.set(1, { table: { slots, block: 8 } });
-  state.services.set(2, { table: { slots, block: 16 } });
-  state.services.set(3, { table: undefined });
+  state.services.set(1, { generation: 0, table: { slots, block: 8 } });
+  state.services.set(2, { generation: 0, table: { slots, block: 16 } });
+  state.services.set(3, { generation: 0, table: undefined });
   for (const [block, port] of [
     [8, 8080],
     [16, 5353],

@@ -97,7 +97,7 @@ describe('a TCP flow', () => {
     processPacket(state, fromClient(TCP.ACK), at(START + 1));
     const other = BACKENDS.findIndex((address) => address !== first.destination);
     const slots = new Uint16Array(251).fill(other);
-    state.services.set(1, { table: { slots, block: 8 } });
+    state.services.set(1, { generation: 0, table: { slots, block: 8 } });
     const later = parseFrame(frameOf(processPacket(state, fromClient(TCP.ACK), at(START + 2 * HZ))));
     expect(later.destination).toBe(first.destination);
     const anew = parseFrame(frameOf(processPacket(state, fromClient(TCP.SYN), at(START + 3 * HZ))));

@@ -1,0 +1,43 @@
+/**
+ * The C programs against the model, on random histories.
+ *
+ * SEED=n PACKETS=n reproduce or lengthen a run; without SEED every run has a new one, which is printed.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { dropReason, eventKind } from '../../src/layout/generated.ts';
+import { enterNetwork } from '../packet/network.ts';
+import { type Disagreement, runDifferential } from './run-differential.ts';
+
+const PACKETS = Number(process.env.PACKETS ?? 100_000);
+const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 32);
+
+beforeAll(enterNetwork);
+
+describe('random histories', () => {
+  it('fare in the programs as in the model, and reach every rule', { timeout: 600_000 }, async () => {
+    process.stdout.write(`differential: SEED=${SEED} PACKETS=${PACKETS}\n`);
+    const { steps, hits, disagreement } = await runDifferential({
+      seed: SEED,
+      packets: PACKETS,
+      isShrunk: true,
+    });
+    const table = [...hits].sort(([a], [b]) => (a < b ? -1 : 1));
+    process.stdout.write(table.map(([name, count]) => `${String(count).padStart(8)} ${name}\n`).join(''));
+    if (disagreement !== undefined) expect.fail(describeDisagreement(disagreement));
+
+    expect(steps).toBeGreaterThanOrEqual(PACKETS);
+    const wanted = [...Object.keys(dropReason), ...Object.keys(eventKind)].filter(
+      (name) => !['DROP_NONE', 'DROP_REASONS', 'EVENT_KINDS'].includes(name),
+    );
+    expect(wanted.length).toBeGreaterThan(20);
+    expect(wanted.filter((name) => !hits.has(name))).toEqual([]);
+  });
+});
+
+function describeDisagreement({ variant, failure, steps, after }: Disagreement): string {
+  return [
+    `programs and model disagree after ${after} steps (SEED=${SEED}, ${variant}):`,
+    ...failure.differences.slice(0, 10),
+    `with ${steps.length} steps: ${JSON.stringify(steps)}`,
+  ].join('\n');
+}

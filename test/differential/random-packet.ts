@@ -1,0 +1,197 @@
+/** A random packet that has something to do with what is in the model's state. */
+import { ip, write16 } from '../model/bytes.ts';
+import { buildFrame, type FrameFields, type Ipv4Fields, PROTOCOL, TCP } from '../model/packet.ts';
+import type { FlowRecord, ModelState } from '../model/state.ts';
+import { OTHER_VIP, OWN, POOL, UNUSED_VIP, VIP } from '../packet/situation.ts';
+import type { Random } from './random.ts';
+
+const CLIENT_NETWORKS: ReadonlyArray<readonly [number, number]> = [
+  [30, ip('198.51.100.0')],
+  [10, ip('198.51.101.0')],
+  [10, ip('198.51.102.0')],
+  [3, ip('198.51.103.0')],
+  [2, ip('198.51.104.0')],
+  [1, ip('198.51.105.0')],
+  [1, ip('198.51.106.0')],
+  [2, ip('198.51.107.0')],
+  [1, ip('172.16.0.0')],
+  [1, ip('127.0.0.0')],
+  [1, ip('0.0.0.0')],
+  [1, ip('224.0.0.0')],
+  [1, ip('255.255.255.0')],
+];
+const PORTS = [80, 81, 53, 443, 7] as const;
+const VIPS = [VIP, VIP, VIP, OTHER_VIP, OTHER_VIP, UNUSED_VIP, ip('10.1.7.130')];
+
+const FLAGS: ReadonlyArray<readonly [number, number]> = [
+  [20, TCP.SYN],
+  [12, TCP.ACK],
+  [5, TCP.ACK | TCP.PSH],
+  [5, TCP.ACK | TCP.FIN],
+  [2, TCP.FIN],
+  [4, TCP.RST],
+  [2, TCP.RST | TCP.ACK],
+  [2, TCP.SYN | TCP.ACK],
+  [1, TCP.SYN | TCP.FIN],
+  [1, TCP.SYN | TCP.RST],
+  [1, 0],
+];
+
+export function randomPacket(random: Random, state: ModelState): Uint8Array {
+  const make = random.weighted([
+    [30, fromClient],
+    [30, onFlow],
+    [30, answer],
+    [4, icmp],
+    [3, toSnat],
+    [3, notOurs],
+  ]);
+  const fields = make(random, state);
+  const frame = Uint8Array.from(buildFrame(random.chance(0.2) ? decorate(random, fields) : fields));
+  return random.chance(0.12) ? mutate(random, frame) : frame;
+}
+
+interface Ends {
+  readonly source: number;
+  readonly sourcePort: number;
+  readonly destination: number;
+  readonly destinationPort: number;
+}
+
+function l4(random: Random, protocol: number, ends: Ends, flags = random.weighted(FLAGS)): FrameFields {
+  const { source, destination, sourcePort, destinationPort } = ends;
+  const payload = random.bytes(random.below(random.chance(0.1) ? 1200 : 12));
+  const ports = { sourcePort, destinationPort, payload };
+  const ipFields: Ipv4Fields = {
+    source,
+    destination,
+    ttl: random.chance(0.04) ? random.below(3) : 2 + random.below(254),
+    tos: random.below(256),
+    id: random.below(65536),
+  };
+  if (protocol === PROTOCOL.udp) return { ip: ipFields, l4: { kind: 'udp', ...ports } };
+  const seq = random.next();
+  return { ip: ipFields, l4: { kind: 'tcp', ...ports, flags, seq, ack: random.next() } };
+}
+
+function fromClient(random: Random): FrameFields {
+  return l4(random, random.chance(0.65) ? PROTOCOL.tcp : PROTOCOL.udp, {
+    source: random.weighted(CLIENT_NETWORKS) + 1 + random.below(4),
+    sourcePort: 40000 + random.below(6),
+    destination: random.pick(VIPS),
+    destinationPort: random.pick(PORTS),
+  });
+}
+
+/** Another packet of a client that has a flow. */
+function onFlow(random: Random, state: ModelState): FrameFields {
+  const keys = [...state.flows.keys()];
+  const parts = keys.length === 0 ? null : random.pick(keys).match(/^(\d+):(\d+)>(\d+):(\d+)\/(\d+)$/);
+  if (parts === null) return fromClient(random);
+  const [source = 0, sourcePort = 0, destination = 0, destinationPort = 0, protocol = 0] = parts
+    .slice(1)
+    .map(Number);
+  return l4(random, protocol, { source, sourcePort, destination, destinationPort });
+}
+
+/** From a backend of a flow; sometimes nearly so. */
+function answer(random: Random, state: ModelState): FrameFields {
+  const records = [...state.records.values()].filter(({ client }) => client !== 0);
+  if (records.length === 0) return fromClient(random);
+  const record: FlowRecord = random.pick(records);
+  const snatAddress = state.config.snat[record.snatIndex]?.address ?? 0;
+  const off = random.chance(0.1) ? random.below(4) : -1;
+  const protocol = off === 0 ? PROTOCOL.tcp + PROTOCOL.udp - record.protocol : record.protocol;
+  return l4(random, protocol, {
+    source: record.backendAddress + Number(off === 1),
+    sourcePort: record.backendPort + Number(off === 2),
+    destination: snatAddress,
+    destinationPort: record.snatPort + Number(off === 3),
+  });
+}
+
+function icmp(random: Random): FrameFields {
+  const isEcho = random.chance(0.7);
+  const source = random.weighted(CLIENT_NETWORKS) + 1;
+  return {
+    ip: { source, destination: random.chance(0.8) ? random.pick(VIPS) : POOL, ttl: random.below(256) },
+    l4: {
+      kind: 'icmp',
+      type: isEcho ? 8 : random.below(16),
+      code: isEcho && random.chance(0.9) ? 0 : random.below(4),
+      rest: random.next(),
+      payload: random.bytes(random.below(64)),
+    },
+  };
+}
+
+/** To a SNAT address, with nothing behind it. */
+function toSnat(random: Random, { config }: ModelState): FrameFields {
+  return l4(random, random.chance(0.5) ? PROTOCOL.tcp : PROTOCOL.udp, {
+    source: random.pick([ip('10.2.0.1'), ip('10.2.1.2'), ip('198.51.100.3')]),
+    sourcePort: random.pick([8080, 5353, 443, 9]),
+    destination: random.pick([POOL, POOL + 1, OWN, OWN]),
+    destinationPort: random.pick([
+      config.portMin - 1,
+      config.portMin + random.below(config.portMax - config.portMin + 1),
+      config.portMax,
+      config.portMax + 1,
+      22,
+    ]),
+  });
+}
+
+function notOurs(random: Random): FrameFields {
+  const fields = l4(random, PROTOCOL.tcp, {
+    source: ip('198.51.100.1'),
+    sourcePort: 1,
+    destination: random.pick([ip('10.1.1.0'), ip('10.0.255.255'), POOL + 2, POOL - 1, ip('10.1.7.127')]),
+    destinationPort: 80,
+  });
+  if (random.chance(0.6)) return fields;
+  return { ...fields, ethertype: random.pick([0x0806, 0x86dd, 0x8847]) };
+}
+
+/** Options, tags, padding, strange checksums. */
+function decorate(random: Random, fields: FrameFields): FrameFields {
+  const options = (): Uint8Array => random.bytes(random.below(11) * 4);
+  const isUdp = fields.l4.kind === 'udp';
+  const what = random.below(6);
+  if (what === 0) return { ...fields, ip: { ...fields.ip, options: options() } };
+  if (what === 1 && fields.l4.kind === 'tcp') return { ...fields, l4: { ...fields.l4, options: options() } };
+  if (what === 2) return { ...fields, padding: random.bytes(random.below(40)) };
+  if (what === 3 && fields.l4.kind !== 'raw') {
+    const checksum = isUdp && random.chance(0.6) ? 0 : random.below(65536);
+    return { ...fields, l4: { ...fields.l4, checksum } };
+  }
+  const tags = Array.from(
+    {
+      length: random.weighted([
+        [6, 1],
+        [2, 2],
+        [1, 3],
+      ]),
+    },
+    () => ({
+      ethertype: random.chance(0.7) ? 0x8100 : 0x88a8,
+      tci: random.below(65536),
+    }),
+  );
+  return { ...fields, tags };
+}
+
+/** Breaks the frame somewhere, most likely in its headers. */
+function mutate(random: Random, frame: Uint8Array): Uint8Array {
+  const what = random.below(5);
+  if (what === 0) return frame.subarray(0, 14 + random.below(Math.max(1, frame.length - 14)));
+  const broken = Uint8Array.from(frame);
+  if (what === 1) broken[14] = random.pick([0x44, 0x45, 0x46, 0x4f, 0x55, 0x65, 0x40, random.below(256)]);
+  else if (what === 2)
+    write16(broken, 16, random.chance(0.5) ? frame.length - 14 + random.below(5) - 2 : random.below(80));
+  else if (what === 3) write16(broken, 20, random.pick([0x2000, 0x0001, 0x1fff, 0x8000, 0x6000, 0x4000]));
+  else {
+    const at = 12 + random.below(Math.min(50, frame.length - 12));
+    broken[at] = random.below(256);
+  }
+  return broken;
+}

@@ -1,0 +1,34 @@
+/** Makes a failing history short: cut behind the failure, then take out pieces, halving them (delta debugging). */
+import type { Failure, Step } from './history.ts';
+
+export type RunSteps = (steps: readonly Step[]) => Promise<Failure | undefined>;
+
+export interface Shrunk {
+  readonly steps: readonly Step[];
+  readonly failure: Failure;
+}
+
+/** budget: how many steps may be run for it. */
+export async function shrink(
+  run: RunSteps,
+  history: readonly Step[],
+  failure: Failure,
+  budget = 50_000,
+): Promise<Shrunk> {
+  let best: Shrunk = { steps: history.slice(0, failure.at + 1), failure };
+  let left = budget;
+  for (
+    let size = Math.ceil(best.steps.length / 2);
+    size >= 1 && left > 0;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let from = 0; from < best.steps.length && left > 0; ) {
+      const steps = [...best.steps.slice(0, from), ...best.steps.slice(from + size)];
+      left -= steps.length;
+      const found = steps.length === 0 ? undefined : await run(steps);
+      if (found === undefined) from += size;
+      else best = { steps: steps.slice(0, found.at + 1), failure: found };
+    }
+  }
+  return best;
+}

@@ -1,0 +1,187 @@
+/**
+ * The real programs, loaded with a configuration of the test's, on maps that
+ * the agent's own code fills; nothing is pinned, one device has the program
+ * because the kernel runs XDP for a device only if it has one.
+ */
+import { resolve } from 'node:path';
+import { Applier } from '../../src/dataplane/apply.ts';
+import { writeEgressDevices } from '../../src/dataplane/egress-map.ts';
+import { type DataplaneMaps, mapDataplane } from '../../src/dataplane/maps.ts';
+import { type DataplaneConfig, mapSizes, programRodata } from '../../src/dataplane/program-config.ts';
+import { agentNextHops } from '../../src/dataplane/room.ts';
+import { kernelStores } from '../../src/dataplane/stores.ts';
+import { buildDirectory } from '../../src/kernel/build-directory.ts';
+import type { BpfMap, Kernel, LoadedObject } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/libbpf.ts';
+import type { DesiredService } from '../../src/services/desired-state.ts';
+import { DEVICE, TAG } from './network.ts';
+
+/**
+ * Jiffies in a second, as the programs are told. Far more than there are, so that the second or two of a
+ * test are nothing against any limit, and time passes only when a test says so.
+ */
+export const HZ = 1_000_000;
+
+export type Hook = 'xdp' | 'tc';
+
+export interface BedOptions {
+  readonly config: DataplaneConfig;
+  readonly hashSeed: bigint;
+  readonly hook?: Hook;
+  /** max_entries that differ from what the agent would choose. */
+  readonly sizes?: Readonly<Record<string, number>>;
+}
+
+export interface Bed {
+  readonly kernel: Kernel;
+  readonly maps: DataplaneMaps;
+  readonly options: BedOptions;
+  readonly hook: Hook;
+  map(name: string): BpfMap;
+  memory(name: string): Buffer;
+  /** Low 32 bits of jiffies. */
+  now(): number;
+  run(frame: Uint8Array, ingressIfindex?: number): { returnValue: number; data: Uint8Array };
+  apply(services: readonly DesiredService[], ownAddresses?: readonly number[]): Promise<void>;
+  /** Empties every map, as after loading. */
+  reset(): void;
+  close(): void;
+}
+
+const MAPPED = [
+  'frontends',
+  'services',
+  'maglev_slots',
+  'backends',
+  'next_hops',
+  'snat_extra_keys',
+  'snat_cursors',
+];
+const HASHES = ['frontend_overflow', 'flows4', 'snat_shared'];
+const PER_CPU = [
+  'service_counters',
+  'backend_counters',
+  'drop_counters',
+  'event_counters',
+  'service_drops',
+  'reject_budgets',
+];
+
+export function openBed(options: BedOptions): Bed {
+  const kernel = openKernel();
+  const hook = options.hook ?? 'xdp';
+  const object = kernel.loadObject({
+    objectPath: resolve(buildDirectory(), `${hook}.bpf.o`),
+    programName: `lb_${hook}`,
+    rodata: {
+      config: programRodata(options.config, {
+        hashSeed: options.hashSeed,
+        hz: HZ,
+        cpus: kernel.possibleCpus,
+      }),
+    },
+    maxEntries: { ...mapSizes(options.config), ...options.sizes },
+  });
+  const clock = kernel.loadObject({
+    objectPath: resolve(buildDirectory(), 'clock.bpf.o'),
+    programName: 'read_clock',
+  });
+  return new LoadedBed(kernel, options, hook, object, clock);
+}
+
+class LoadedBed implements Bed {
+  readonly kernel: Kernel;
+  readonly options: BedOptions;
+  readonly hook: Hook;
+  readonly maps: DataplaneMaps;
+  readonly #object: LoadedObject;
+  readonly #clock: LoadedObject;
+  readonly #frame = new Uint8Array(64);
+  readonly #detach: () => void;
+  #applier: Applier;
+
+  constructor(kernel: Kernel, options: BedOptions, hook: Hook, object: LoadedObject, clock: LoadedObject) {
+    this.kernel = kernel;
+    this.options = options;
+    this.hook = hook;
+    this.#object = object;
+    this.#clock = clock;
+    this.maps = mapDataplane(kernel, object.maps, 'write');
+    this.#applier = this.#newApplier();
+    this.#detach = this.#attach();
+    this.reset();
+  }
+
+  map(name: string): BpfMap {
+    const map = this.#object.maps.get(name);
+    if (map === undefined) throw new Error(`no map ${name}`);
+    return map;
+  }
+
+  memory(name: string): Buffer {
+    return this.kernel.mapMemory(this.map(name), 'write');
+  }
+
+  now(): number {
+    return this.kernel.testRun(this.#clock.programFd, { data: this.#frame }).returnValue >>> 0;
+  }
+
+  run(frame: Uint8Array, ingressIfindex: number = DEVICE.lan): { returnValue: number; data: Uint8Array } {
+    return this.kernel.testRun(this.#object.programFd, { data: frame, ingressIfindex });
+  }
+
+  async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {
+    const report = await this.#applier.apply(services, { ownAddresses, deletions: true });
+    if (report.waiting.length > 0) throw new Error(`could not be applied: ${report.waiting.join(', ')}`);
+  }
+
+  reset(): void {
+    for (const name of MAPPED) this.memory(name).fill(0);
+    this.#clearRecords();
+    for (const name of HASHES) {
+      for (const { key } of this.kernel.entries(this.map(name))) this.kernel.delete(this.map(name), key);
+    }
+    for (const name of PER_CPU) this.kernel.clearPerCpu(this.map(name), 0, this.map(name).maxEntries);
+    writeEgressDevices(this.kernel, this.map('egress_devices'), [
+      { ifindex: DEVICE.lan, parent: DEVICE.lan, vlan: 0 },
+      { ifindex: DEVICE.far, parent: DEVICE.far, vlan: 0 },
+      { ifindex: DEVICE.tagged, parent: DEVICE.lan, vlan: TAG },
+    ]);
+    this.#applier = this.#newApplier();
+  }
+
+  close(): void {
+    this.#detach();
+    this.#object.close();
+    this.#clock.close();
+  }
+
+  /** Only the ports in use: there are 64 bytes for each of 65,536. */
+  #clearRecords(): void {
+    const { ranges, ports, sharedFlows } = this.options.config.snat;
+    const { memory, stride } = this.maps.arrays.flow_records;
+    const addresses = ranges.reduce((sum, { count }) => sum + count, 0);
+    for (let address = 0; address < addresses; address += 1) {
+      const first = address * 0x10000;
+      memory.fill(0, (first + ports.min) * stride, (first + ports.max + 1) * stride);
+    }
+    memory.fill(0, addresses * 0x10000 * stride, (addresses * 0x10000 + sharedFlows) * stride);
+  }
+
+  #newApplier(): Applier {
+    const { kernel, maps } = this;
+    return new Applier({
+      kernel,
+      maps,
+      stores: kernelStores(kernel),
+      agentNextHops: agentNextHops(maps.arrays.next_hops.entries),
+      clock: { hz: HZ, now: () => this.now() },
+    });
+  }
+
+  #attach(): () => void {
+    if (this.hook === 'tc') return () => {};
+    const link = this.kernel.attach(this.#object.programFd, DEVICE.lan, 'xdp');
+    return () => this.kernel.detachLink(link);
+  }
+}

@@ -1,0 +1,197 @@
+/** The programs and the model side by side: each packet goes through both, and must fare the same. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  flowForward,
+  flowRecord,
+  nextHop as nextHopLayout,
+  rejectBudget,
+  snatCursor,
+} from '../../src/layout/generated.ts';
+import type { DesiredService } from '../../src/services/desired-state.ts';
+import { processPacket, type Result } from '../model/process-packet.ts';
+import type { ModelState } from '../model/state.ts';
+import type { Bed } from './bed.ts';
+import { compareState, recordIndexes } from './compare-state.ts';
+import { modelOf, readConfiguration } from './maps-to-model.ts';
+import { DEVICE, pinnedCpu } from './network.ts';
+
+export interface Outcome {
+  readonly result: Result;
+  /** What the programs did otherwise than the model; empty when they agree. */
+  readonly differences: readonly string[];
+}
+
+const ACTIONS = {
+  xdp: { pass: 2, drop: 1, tx: 3, redirect: 4 },
+  // TC_ACT_UNSPEC, TC_ACT_SHOT, TC_ACT_REDIRECT
+  tc: { pass: 0xffffffff, drop: 2, tx: 7, redirect: 7 },
+} as const;
+
+export class Pair {
+  readonly bed: Bed;
+  model: ModelState;
+  readonly cpu = pinnedCpu();
+  /** A tick decides what becomes of the next packets, so one that falls into a run must be looked into. */
+  isNearLimit = false;
+  #now: number;
+
+  constructor(bed: Bed) {
+    this.bed = bed;
+    this.model = modelOf(bed);
+    this.#now = bed.now();
+  }
+
+  /** Empty maps, fresh model. */
+  reset(): void {
+    this.bed.reset();
+    this.model = modelOf(this.bed);
+    this.#now = this.bed.now();
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {
+    await this.bed.apply(services, ownAddresses);
+    this.reread();
+  }
+
+  /** After the maps were written to. */
+  reread(): void {
+    readConfiguration(this.bed, this.model);
+    this.#now = this.bed.now();
+  }
+
+  send(frame: Uint8Array, ingressIfindex: number = DEVICE.lan): Outcome {
+    const before = this.#now;
+    const real = this.bed.run(frame, ingressIfindex);
+    this.#now = this.bed.now();
+    const after = this.#now;
+    const arrive = (state: ModelState, now: number): Result =>
+      processPacket(state, frame, { now, cpu: this.cpu, ingressIfindex });
+    if (before === after) {
+      const result = arrive(this.model, before);
+      return { result, differences: this.#differences(result, real) };
+    }
+    const exhaustedAt = this.model.cursors.get(this.cpu)?.exhaustedAt ?? 0;
+    if (this.isNearLimit || (exhaustedAt >= before && exhaustedAt !== 0))
+      return this.#anyTime(arrive, [after, ...ticksFrom(before, after)], real);
+    const result = arrive(this.model, after);
+    this.#adoptStamps(after - before);
+    return { result, differences: this.#differences(result, real) };
+  }
+
+  /** The clock ticked while the packet was under way, so what it stamped may be a tick earlier. */
+  #adoptStamps(ticks: number): void {
+    const { view, stride } = this.bed.maps.arrays.flow_records;
+    for (const [index, record] of this.model.records) {
+      const seen = view.getUint32(index * stride + flowRecord.offsets.seen, true);
+      if ((record.seen - seen) >>> 0 <= ticks) record.seen = seen;
+    }
+    const cursor = this.model.cursors.get(this.cpu);
+    const at = this.cpu * snatCursor.size + snatCursor.offsets.exhaustedAt;
+    const exhaustedAt = this.bed.memory('snat_cursors').readUInt32LE(at);
+    if (cursor !== undefined && (cursor.exhaustedAt - exhaustedAt) >>> 0 <= ticks) {
+      cursor.exhaustedAt = exhaustedAt;
+    }
+  }
+
+  /** The same where it decides whether a walk for a SNAT port is made: whichever fits. */
+  #anyTime(
+    arrive: (state: ModelState, now: number) => Result,
+    times: readonly number[],
+    real: { returnValue: number; data: Uint8Array },
+  ): Outcome {
+    const start = this.model;
+    let outcome: Outcome | undefined;
+    for (const now of times) {
+      this.model = cloneState(start);
+      const result = arrive(this.model, now);
+      const differences = this.#differences(result, real);
+      outcome = { result, differences };
+      if (differences.length === 0 && compareState(this.bed, this.model, this.cpu).length === 0)
+        return outcome;
+    }
+    if (outcome === undefined) throw new Error('no time given');
+    return outcome;
+  }
+
+  #differences(result: Result, real: { returnValue: number; data: Uint8Array }): string[] {
+    const found: string[] = [];
+    const expected = ACTIONS[this.bed.hook][result.verdict];
+    if (real.returnValue !== expected) {
+      const why = result.verdict === 'drop' ? `drop ${result.reason}` : result.verdict;
+      found.push(`action ${real.returnValue}, model ${expected} (${why})`);
+    }
+    if (result.verdict !== 'drop' && Buffer.compare(real.data, result.frame) !== 0) {
+      found.push(`frame ${hex(real.data)}, model ${hex(result.frame)}`);
+    }
+    return found;
+  }
+
+  compare(): string[] {
+    return compareState(this.bed, this.model, this.cpu);
+  }
+
+  /** Waits until the clock has ticked: a CPU that found no SNAT port looks again. */
+  async tick(): Promise<void> {
+    while (this.bed.now() === this.#now) await sleep(1);
+    this.#now = this.bed.now();
+  }
+
+  /** Lets time pass: every stamp in the maps and in the model becomes that much older. */
+  age(jiffies: number): void {
+    this.#ageMaps(jiffies);
+    const older = (stamp: number): number => (stamp - jiffies) >>> 0;
+    for (const record of this.model.records.values()) record.seen = older(record.seen);
+    for (const flow of this.model.flows.values()) flow.checked = older(flow.checked);
+    for (const hop of this.model.nextHops.values()) hop.refreshed = older(hop.refreshed);
+    for (const budget of this.model.rejectBudgets.values()) budget.refilled = older(budget.refilled);
+    this.#now = this.bed.now();
+  }
+
+  #ageMaps(jiffies: number): void {
+    const { flow_records: records, next_hops: hops } = this.bed.maps.arrays;
+    const shift = (view: DataView, at: number): void =>
+      view.setUint32(at, (view.getUint32(at, true) - jiffies) >>> 0, true);
+    for (const index of recordIndexes(this.model)) {
+      // The model has no stamp for what was never used.
+      if (this.model.records.has(index))
+        shift(records.view, index * records.stride + flowRecord.offsets.seen);
+    }
+    for (const index of this.model.nextHops.keys()) {
+      shift(hops.view, index * hops.stride + nextHopLayout.offsets.refreshed);
+    }
+    const flows = this.bed.map('flows4');
+    for (const { key, value } of this.bed.kernel.entries(flows)) {
+      const bytes = Buffer.from(value);
+      shift(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), flowForward.offsets.checked);
+      this.bed.kernel.update(flows, key, bytes);
+    }
+    this.#ageBudget(shift);
+  }
+
+  #ageBudget(shift: (view: DataView, at: number) => void): void {
+    const { kernel } = this.bed;
+    const budgets = this.bed.map('reject_budgets');
+    const value = kernel.lookup(budgets, new Uint8Array(4));
+    if (value === undefined || !this.model.rejectBudgets.has(this.cpu)) return;
+    const at = this.cpu * rejectBudget.size + rejectBudget.offsets.refilled;
+    shift(new DataView(value.buffer, value.byteOffset, value.length), at);
+    kernel.update(budgets, new Uint8Array(4), value);
+  }
+}
+
+const MOST_TICKS = 30;
+
+function ticksFrom(before: number, after: number): number[] {
+  return Array.from({ length: Math.min(after - before, MOST_TICKS) }, (_, tick) => before + tick);
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+function cloneState(state: ModelState): ModelState {
+  const { fib, ...rest } = state;
+  return { ...structuredClone(rest), fib };
+}

@@ -1,0 +1,70 @@
+/** Configurations, services and packets that the packet and differential tests are made of. */
+import { parseConfig } from '../../src/config/parse-config.ts';
+import type { DataplaneConfig } from '../../src/dataplane/program-config.ts';
+import type { DesiredBackend, DesiredService, Protocol } from '../../src/services/desired-state.ts';
+import { ip, ipText } from '../model/bytes.ts';
+
+export const VIP = ip('10.1.0.2');
+export const OTHER_VIP = ip('10.1.0.3');
+/** In the range, and no service has it. */
+export const UNUSED_VIP = ip('10.1.0.9');
+export const POOL = ip('192.0.2.16');
+export const OWN = ip('10.9.0.254');
+export const HASH_SEED = 0x9e3779b97f4a7c15n;
+
+export interface ConfigOptions {
+  readonly ports?: { readonly min: number; readonly max: number };
+  readonly sharedFlows?: number;
+  readonly echo?: boolean;
+  readonly reject?: Partial<DataplaneConfig['reject']>;
+  readonly nextHops?: number;
+}
+
+/** Two SNAT addresses of a pool, and the node's own. */
+export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
+  const config = parseConfig(
+    [
+      'node: test',
+      'vips: { ranges: [10.1.0.0/24, 10.1.7.128/25] }',
+      'devices: [{ name: lan }]',
+      `snat: { addresses: [${ipText(POOL)}-${ipText(POOL + 1)}] }`,
+    ].join('\n'),
+    'test',
+  );
+  return {
+    vips: { ...config.vips, echo: options.echo ?? true },
+    snat: {
+      ranges: [...config.snat.ranges, { first: OWN, count: 1, own: true }],
+      ports: options.ports ?? { min: 2000, max: 2019 },
+      sharedFlows: options.sharedFlows ?? 16,
+    },
+    timeouts: {
+      tcpSyn: 10_000,
+      tcpEstablished: 1_000_000,
+      tcpHalfClosed: 120_000,
+      tcpClosed: 60_000,
+      udp: 30_000,
+      udpReplied: 90_000,
+    },
+    reject: { unknownPort: true, noBackend: true, noFlow: true, perSecond: 1000, ...options.reject },
+    limits: { services: 32, backends: 128, slots: 65_536, nextHops: options.nextHops ?? 64 },
+  };
+}
+
+export const service = (
+  vip: number,
+  port: number,
+  protocol: Protocol,
+  backends: ReadonlyArray<Partial<DesiredBackend> & { address: string; port: number }>,
+): DesiredService => ({
+  frontend: { vip: ipText(vip), port, protocol },
+  namespace: 'test',
+  name: `${ipText(vip)}-${port}-${protocol}`.toLowerCase(),
+  type: 'ExternalIPs',
+  tableSize: 251,
+  backends: backends
+    .map((backend) => ({ weight: 1, state: 'active' as const, ...backend }))
+    .sort((a, b) => ip(a.address) - ip(b.address) || a.port - b.port),
+});
+
+export const at = (address: string, port: number) => ({ address, port });
