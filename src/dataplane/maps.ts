@@ -115,5 +115,8 @@ export function openPinnedDataplane(
     const map = kernel.openPinnedMap(pinPath(bpfDirectory, name));
     if (map !== undefined) maps.set(name, map);
   }
-  return mapDataplane(kernel, maps, access);
+  const mapped = mapDataplane(kernel, maps, access);
+  // The mapping holds the map by itself.
+  for (const name of MAPPED_ARRAYS) kernel.closeFd((maps.get(name) as BpfMap).fd);
+  return mapped;
 }

@@ -97,7 +97,13 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       modes: settings.devices.map(({ attach }) => attach),
     });
   let settings: ProgramSettings = options;
-  let programs = load(settings);
+  let programs: LbPrograms;
+  try {
+    programs = load(settings);
+  } catch (error) {
+    clock.close();
+    throw error;
+  }
   // By descriptors of our own, because those of the programs are closed when they are swapped.
   const maps = openPinnedDataplane(kernel, bpfDirectory, 'write');
   if (maps === undefined) throw new Error(`the maps were not pinned in ${mapsDirectory(bpfDirectory)}`);
@@ -128,7 +134,18 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
     clock,
   });
   const inOrder = serialiser();
-  attach(settings, programs);
+  const closeAll = (): void => {
+    links.close();
+    programs.close();
+    for (const map of Object.values(maps.others)) kernel.closeFd(map.fd);
+    clock.close();
+  };
+  try {
+    attach(settings, programs);
+  } catch (error) {
+    closeAll();
+    throw error;
+  }
   log.info({ hz: clock.hz, verified: programs.verifiedInstructions }, 'dataplane loaded and attached');
 
   return {
@@ -172,12 +189,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       const devices = links.health(settings.devices, (mode) => programs.of(mode));
       return { ok: devices.every(({ attached }) => attached), devices };
     },
-    close: () =>
-      inOrder(async () => {
-        links.close();
-        programs.close();
-        clock.close();
-      }),
+    close: () => inOrder(async () => closeAll()),
   };
 }
 

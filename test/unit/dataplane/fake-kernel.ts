@@ -43,6 +43,9 @@ export class FakeKernel
 {
   readonly maps: DataplaneMaps;
   gracePeriods = 0;
+  readonly possibleCpus = 2;
+  /** By map: words of 64 bits by their place; all others are 0. */
+  readonly counters: Record<string, Record<number, bigint>> = {};
   readonly #memory = new Map<string, Buffer>();
   readonly #hashes = new Map<string, Map<string, Buffer>>();
 
@@ -56,6 +59,10 @@ export class FakeKernel
       flow_records: [sizes.records ?? 64, 64],
       frontend_overflow: [sizes.overflow ?? 16, 4],
       service_counters: [sizes.counted ?? 20, 64],
+      backend_counters: [sizes.backends ?? 128, 64],
+      service_drops: [(sizes.counted ?? 20) * 32, 8],
+      drop_counters: [32, 16],
+      event_counters: [32, 16],
     };
     const maps = new Map<string, BpfMap>();
     let fd = 3;
@@ -95,6 +102,12 @@ export class FakeKernel
   }
 
   clearPerCpu(): void {}
+
+  sumPerCpu(map: BpfMap, first: number, count: number): BigUint64Array {
+    const words = map.valueSize / 8;
+    const known = this.counters[map.name] ?? {};
+    return BigUint64Array.from({ length: count * words }, (_, i) => known[first * words + i] ?? 0n);
+  }
 
   buildMaglevTable(slots: number, hashes: BigUint64Array, quotas: Uint32Array): Uint16Array {
     const wish = `${slots} ${hashes.join()} ${quotas.join()}`;
