@@ -34,6 +34,10 @@ static __always_inline int turn_echo(hook_ctx *ctx, const struct packet *pkt,
 	ip->ttl = ANSWER_TTL;
 	icmp->checksum = checksum_apply(icmp->checksum,
 					checksum_diff(ICMP_ECHO, ICMP_ECHOREPLY));
+	/* Of nothing but zeroes 0 would be wrong, and this is right of all else
+	 * that sums up to the same. */
+	if (!icmp->checksum)
+		icmp->checksum = 0xffff;
 	icmp->type = ICMP_ECHOREPLY;
 	return swap_macs(ctx);
 }
