@@ -27,6 +27,7 @@ function echoReply({ frame, l3, l4 }: Packet): Uint8Array {
   reply[l3 + 8] = ANSWER_TTL;
   write16(reply, l3 + 10, updateChecksum(read16(frame, l3 + 10), [ttlWord], [read16(reply, l3 + 8)]));
   reply[l4] = 0;
-  write16(reply, l4 + 2, updateChecksum(read16(frame, l4 + 2), [0x0800], [0]));
+  // An ICMP message may be nothing but zeroes, and of those 0 is not the checksum.
+  write16(reply, l4 + 2, updateChecksum(read16(frame, l4 + 2), [0x0800], [0]) || 0xffff);
   return reply;
 }

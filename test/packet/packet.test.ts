@@ -1,0 +1,72 @@
+/** The real programs in the kernel, packet by packet; both hooks run the same table. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dropReason, eventKind } from '../../src/layout/generated.ts';
+import { type Hook, openBed } from './bed.ts';
+import type { Case } from './cases/case.ts';
+import { FLOW_CASES } from './cases/flow-cases.ts';
+import { FORWARD_CASES } from './cases/forward-cases.ts';
+import { NEXT_HOP_CASES } from './cases/next-hop-cases.ts';
+import { PORT_CASES } from './cases/port-cases.ts';
+import { REFUSAL_CASES } from './cases/refusal-cases.ts';
+import { enterNetwork } from './network.ts';
+import { Scene } from './scene.ts';
+import { HASH_SEED, testConfig } from './situation.ts';
+
+const CASES: readonly Case[] = [
+  ...FORWARD_CASES,
+  ...FLOW_CASES,
+  ...PORT_CASES,
+  ...REFUSAL_CASES,
+  ...NEXT_HOP_CASES,
+];
+
+const SETUPS = {
+  roomy: { config: testConfig({ reject: { perSecond: 20 } }), hashSeed: HASH_SEED },
+  tight: {
+    config: testConfig({ ports: { min: 65535, max: 65535 }, sharedFlows: 2 }),
+    hashSeed: HASH_SEED,
+  },
+  full: {
+    config: testConfig({ ports: { min: 65535, max: 65535 }, sharedFlows: 2 }),
+    hashSeed: HASH_SEED,
+    sizes: { flows4: 4 },
+  },
+  silent: {
+    config: testConfig({ echo: false, reject: { unknownPort: false, noBackend: false, noFlow: false } }),
+    hashSeed: HASH_SEED,
+  },
+} as const;
+
+beforeAll(enterNetwork);
+
+for (const hook of ['xdp', 'tc'] as const) {
+  const reached = new Set<string>();
+  describe(hook, () => {
+    for (const setup of ['roomy', 'tight', 'full', 'silent'] as const) describeSetup(hook, setup, reached);
+
+    it('every drop reason and event was reached', () => {
+      const names = [...Object.keys(dropReason), ...Object.keys(eventKind)].filter(
+        (name) => !['DROP_NONE', 'DROP_REASONS', 'EVENT_KINDS'].includes(name),
+      );
+      expect(names.length).toBeGreaterThan(20);
+      expect(names.filter((name) => !reached.has(name))).toEqual([]);
+    });
+  });
+}
+
+function describeSetup(hook: Hook, setup: keyof typeof SETUPS, reached: Set<string>): void {
+  describe(setup, () => {
+    let scene: Scene;
+    let close = (): void => {};
+    beforeAll(() => {
+      const bed = openBed({ ...SETUPS[setup], hook });
+      close = () => bed.close();
+      scene = new Scene(bed, reached);
+    });
+    afterAll(() => close());
+
+    for (const { name, setup: needs = 'roomy', hooks = ['xdp', 'tc'], run } of CASES) {
+      if (needs === setup && hooks.includes(hook)) it(name, async () => run(scene));
+    }
+  });
+}
