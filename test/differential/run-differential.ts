@@ -1,12 +1,12 @@
-/** The whole run: all variants, history after history, until enough packets went through or one fared differently. */
-import { openBed } from '../packet/bed.ts';
+/** The whole run: variant after variant, history after history, until enough was sent or one packet fared differently. */
+import { type Bed, openBed } from '../packet/bed.ts';
 import { Pair } from '../packet/pair.ts';
 import { type Failure, type Hits, randomHistory, runHistory, type Step } from './history.ts';
 import { Random } from './random.ts';
 import { shrink } from './shrink.ts';
-import { VARIANTS } from './variants.ts';
+import { VARIANTS, type Variant } from './variants.ts';
 
-const HISTORY = 1500;
+const LONGEST_HISTORY = 1500;
 
 export interface RunOptions {
   readonly seed: number;
@@ -32,28 +32,31 @@ export interface RunReport {
 export async function runDifferential({ seed, packets, isShrunk }: RunOptions): Promise<RunReport> {
   const hits: Hits = new Map();
   const random = new Random(seed);
+  const beds = new Map<Variant, Bed>();
+  const round = VARIANTS.flatMap((variant) => new Array<Variant>(variant.share).fill(variant));
+  const length = Math.min(LONGEST_HISTORY, Math.ceil(packets / round.length));
   let steps = 0;
-  for (const { name, options, share } of VARIANTS) {
-    const bed = openBed(options);
-    try {
+  try {
+    for (let turn = 0; steps < packets; turn += 1) {
+      const variant = round[turn % round.length] as Variant;
+      const bed = beds.get(variant) ?? openBed(variant.options);
+      beds.set(variant, bed);
       const pair = new Pair(bed);
-      for (const end = steps + packets * share; steps < end; ) {
-        const history = randomHistory(random, Math.min(HISTORY, Math.ceil(end - steps) + 1));
-        const failure = await runHistory(pair, history, hits);
-        if (failure !== undefined) {
-          const after = steps + failure.at;
-          const shrunk = isShrunk
-            ? await shrink((part) => runHistory(pair, part), history, failure)
-            : { steps: history.slice(0, failure.at + 1), failure };
-          return { steps: after, hits, disagreement: { variant: name, ...shrunk, after } };
-        }
-        steps += history.length;
-        // ffi calls leave garbage that only a turn of the event loop frees.
-        await new Promise((resolve) => setImmediate(resolve));
+      const history = randomHistory(random, length);
+      const failure = await runHistory(pair, history, hits);
+      if (failure !== undefined) {
+        const after = steps + failure.at;
+        const shrunk = isShrunk
+          ? await shrink((part) => runHistory(pair, part), history, failure)
+          : { steps: history.slice(0, failure.at + 1), failure };
+        return { steps: after, hits, disagreement: { variant: variant.name, ...shrunk, after } };
       }
-    } finally {
-      bed.close();
+      steps += history.length;
+      // Calls into C leave garbage that only a turn of the event loop frees.
+      await new Promise((resolve) => setImmediate(resolve));
     }
+    return { steps, hits };
+  } finally {
+    for (const bed of beds.values()) bed.close();
   }
-  return { steps, hits };
 }

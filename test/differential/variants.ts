@@ -5,7 +5,7 @@ import { HASH_SEED, testConfig } from '../packet/situation.ts';
 export interface Variant {
   readonly name: string;
   readonly options: BedOptions;
-  /** Part of the packets. */
+  /** How many histories of a round. */
   readonly share: number;
 }
 
@@ -14,7 +14,7 @@ const SILENT = { unknownPort: false, noBackend: false, noFlow: false } as const;
 export const VARIANTS: readonly Variant[] = [
   {
     name: 'few ports, everything on',
-    share: 0.4,
+    share: 2,
     options: {
       config: testConfig({ reject: { perSecond: 30 } }),
       hashSeed: HASH_SEED,
@@ -23,7 +23,7 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: 'no sharing, few flows, nothing answered',
-    share: 0.2,
+    share: 1,
     options: {
       config: testConfig({ sharedFlows: 0, echo: false, reject: SILENT, ports: { min: 40000, max: 40006 } }),
       hashSeed: 1n,
@@ -32,7 +32,7 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: 'one port, little to share',
-    share: 0.2,
+    share: 1,
     options: {
       config: testConfig({ sharedFlows: 5, ports: { min: 65535, max: 65535 }, nextHops: 16 }),
       hashSeed: 0xffffffffffffffffn,
@@ -41,7 +41,7 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: 'more ports than one walk sees',
-    share: 0.2,
+    share: 1,
     options: {
       config: testConfig({ ports: { min: 1024, max: 1423 }, reject: { noFlow: false } }),
       hashSeed: 0n,

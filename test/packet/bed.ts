@@ -1,7 +1,6 @@
 /**
  * The real programs, loaded with a configuration of the test's, on maps that
- * the agent's own code fills; nothing is pinned, one device has the program
- * because the kernel runs XDP for a device only if it has one.
+ * the agent's own code fills; nothing is pinned or attached.
  */
 import { resolve } from 'node:path';
 import { Applier } from '../../src/dataplane/apply.ts';
@@ -97,7 +96,6 @@ class LoadedBed implements Bed {
   readonly #object: LoadedObject;
   readonly #clock: LoadedObject;
   readonly #frame = new Uint8Array(64);
-  readonly #detach: () => void;
   #applier: Applier;
 
   constructor(kernel: Kernel, options: BedOptions, hook: Hook, object: LoadedObject, clock: LoadedObject) {
@@ -108,7 +106,6 @@ class LoadedBed implements Bed {
     this.#clock = clock;
     this.maps = mapDataplane(kernel, object.maps, 'write');
     this.#applier = this.#newApplier();
-    this.#detach = this.#attach();
     this.reset();
   }
 
@@ -151,7 +148,6 @@ class LoadedBed implements Bed {
   }
 
   close(): void {
-    this.#detach();
     this.#object.close();
     this.#clock.close();
   }
@@ -177,11 +173,5 @@ class LoadedBed implements Bed {
       agentNextHops: agentNextHops(maps.arrays.next_hops.entries),
       clock: { hz: HZ, now: () => this.now() },
     });
-  }
-
-  #attach(): () => void {
-    if (this.hook === 'tc') return () => {};
-    const link = this.kernel.attach(this.#object.programFd, DEVICE.lan, 'xdp');
-    return () => this.kernel.detachLink(link);
   }
 }

@@ -1,0 +1,50 @@
+/** Would the random histories notice? Each seeded fault is compiled in, and the run must disagree. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { enterNetwork } from '../../packet/network.ts';
+import { runDifferential } from '../run-differential.ts';
+import { compileFault } from './compile-fault.ts';
+import { FAULTS } from './fault-list.ts';
+
+/** The short run; a fault found later than this is not found. */
+const PACKETS = 100_000;
+/** Most faults are found much earlier. */
+const CONTROL = 15_000;
+const SEED = Number(process.env.SEED ?? 20);
+const PREFIX = 'l4lb-fault-';
+
+let directory = '';
+
+beforeAll(() => {
+  // Of runs that were killed.
+  for (const left of readdirSync(tmpdir()).filter((name) => name.startsWith(PREFIX))) {
+    rmSync(join(tmpdir(), left), { recursive: true, force: true });
+  }
+  enterNetwork();
+});
+
+afterAll(() => {
+  delete process.env.L4LB_BUILD_DIR;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('a seeded fault is found', () => {
+  it('and without one, programs and model agree on the same packets', async () => {
+    const { disagreement } = await runDifferential({ seed: SEED, packets: CONTROL, isShrunk: false });
+    expect(disagreement).toBeUndefined();
+  });
+
+  for (const fault of FAULTS) {
+    it(fault.name, async () => {
+      rmSync(directory, { recursive: true, force: true });
+      directory = mkdtempSync(join(tmpdir(), PREFIX));
+      process.env.L4LB_BUILD_DIR = compileFault(fault, directory);
+      const { disagreement } = await runDifferential({ seed: SEED, packets: PACKETS, isShrunk: false });
+      if (disagreement === undefined) expect.fail(`not found in ${PACKETS} steps`);
+      const [first = ''] = disagreement.failure.differences;
+      process.stdout.write(`${fault.name}: after ${disagreement.after} steps, ${first.slice(0, 100)}\n`);
+    });
+  }
+});
