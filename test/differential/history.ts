@@ -57,7 +57,6 @@ export async function runHistory(
   hits: Hits = new Map(),
 ): Promise<Failure | undefined> {
   pair.reset();
-  pair.isNearLimit = false;
   for (const [i, step] of history.entries()) {
     const differences = await runStep(pair, step, hits);
     if (differences.length > 0) return { at: i, differences };
@@ -79,7 +78,6 @@ async function runStep(pair: Pair, { kind, seed }: Step, hits: Hits): Promise<re
   else if (kind === 'tick') await pair.tick();
   else if (kind === 'lost-record') return loseRecord(pair, random);
   else return brokenBackend(pair, random, hits);
-  if (kind === 'age') pair.isNearLimit = false;
   return [];
 }
 
@@ -110,7 +108,7 @@ function ageToLimit(pair: Pair, random: Random): void {
   const already = age(pair.now, record.seen);
   if (already >= wanted) return;
   pair.age(wanted - already);
-  pair.isNearLimit = true;
+  pair.expectLimit();
 }
 
 /** What a crash could leave: a forward half whose record is free, being written, or lives anew. */

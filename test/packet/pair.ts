@@ -31,8 +31,8 @@ export class Pair {
   readonly bed: Bed;
   model: ModelState;
   readonly cpu = pinnedCpu();
-  /** A tick decides what becomes of the next packets, so one that falls into a run must be looked into. */
-  isNearLimit = false;
+  /** Until then a tick decides what becomes of a packet, so one that falls into a run must be looked into. */
+  #nearLimitUntil = 0;
   #now: number;
 
   constructor(bed: Bed) {
@@ -75,7 +75,7 @@ export class Pair {
       return { result, differences: this.#differences(result, real) };
     }
     const exhaustedAt = this.model.cursors.get(this.cpu)?.exhaustedAt ?? 0;
-    if (this.isNearLimit || (exhaustedAt >= before && exhaustedAt !== 0))
+    if (before <= this.#nearLimitUntil || (exhaustedAt >= before && exhaustedAt !== 0))
       return this.#anyTime(arrive, [after, ...ticksFrom(before, after)], real);
     const result = arrive(this.model, after);
     this.#adoptStamps(after - before);
@@ -140,6 +140,11 @@ export class Pair {
     this.#now = this.bed.now();
   }
 
+  /** Says that a record is about to reach a limit within a jiffy or two. */
+  expectLimit(): void {
+    this.#nearLimitUntil = this.#now + LIMIT_JIFFIES;
+  }
+
   /** Lets time pass: every stamp in the maps and in the model becomes that much older. */
   age(jiffies: number): void {
     this.#ageMaps(jiffies);
@@ -184,6 +189,7 @@ export class Pair {
 }
 
 const MOST_TICKS = 30;
+const LIMIT_JIFFIES = 3;
 
 function ticksFrom(before: number, after: number): number[] {
   return Array.from({ length: Math.min(after - before, MOST_TICKS) }, (_, tick) => before + tick);
