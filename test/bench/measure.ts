@@ -1,7 +1,6 @@
 /** One run: dataplanes, floors and scenarios are set up, measured in rounds, and put into a report. */
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { type Bed, type BedOptions, openBed } from './bed.ts';
-import { QUIET, startCanary } from './canary.ts';
 import { type BenchObject, compileObjects } from './compile-objects.ts';
 import { type Floor, floorName, openFloor } from './floors.ts';
 import { type Flows, referenceLimit, scaledToMachine } from './limits.ts';
@@ -11,11 +10,10 @@ import { LAYOUT, pinnedCpu } from './namespace.ts';
 import type { BenchOptions } from './options.ts';
 import { establishedScenarios, frameOf, newFlowScenario, type PathScenario, passScenario } from './paths.ts';
 import type { BenchReport, PathResult } from './report.ts';
-import { type Measured, measureAll, type Scenario } from './rounds.ts';
+import { type Measured, measureAll, QUIET, type Scenario } from './rounds.ts';
 import { measureScale } from './scale.ts';
 import { roundedSpread, tenth } from './statistics.ts';
 import { clientTuples, scatter, TCP_ACK, type TupleList, writeTuples } from './tuples.ts';
-import { Wrapper } from './wrapper.ts';
 
 /** Milliseconds: less than it takes to open a flow on every port of the bench's smallest pool. */
 const SHORTEST_SYN_TIMEOUT = 4;
@@ -124,19 +122,6 @@ function floors(setting: Setting): Floor[] {
   ];
 }
 
-function canaryWrapper({ kernel, objects, emptyFd }: Setting): Wrapper {
-  const tuples = clientTuples([{ address: 0x0a010002, port: 80 }], 1);
-  const wrapper = new Wrapper(kernel, {
-    objectPath: objects.wrap,
-    frame: frameOf(tuples.at(0), TCP_ACK),
-    tupleCount: 1,
-    targetFd: emptyFd,
-    ingressIfindex: LAYOUT.deviceIfindex,
-  });
-  writeTuples(wrapper.tuples, tuples, TCP_ACK);
-  return wrapper;
-}
-
 const FLOOR_OF = {
   pass: 'parse',
   'snat-forward': 'parse_lru',
@@ -179,7 +164,6 @@ export async function measure(
       rounds: options.rounds,
       slices: options.quick ? 4 : 16,
       mostSlices: options.quick ? 8 : 64,
-      canary: startCanary(canaryWrapper(setting)),
       progress: (round, scenario, { gross, empty: without, slowness }) =>
         say(
           `round ${round + 1}/${options.rounds}  ${scenario.label.padEnd(44)} ${(gross - without).toFixed(1).padStart(7)} ns` +

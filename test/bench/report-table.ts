@@ -1,8 +1,8 @@
 /** The results as text for people: Markdown, which is also what the terminal shows. */
-import { QUIET } from './canary.ts';
 import { referenceLimit } from './limits.ts';
 import { describePath } from './plot.ts';
 import type { BenchReport, PathResult } from './report.ts';
+import { QUIET } from './rounds.ts';
 
 function table(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
   const all = [head, ...rows];

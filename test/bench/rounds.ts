@@ -1,9 +1,10 @@
 /**
- * Measures scenarios in interleaved rounds. A round is made of short slices, each beside a slice of the
- * empty program with the same tuples, and between two looks at the machine's speed; slices from slow
- * moments are left out. The choice looks at the machine, never at the result.
+ * Measures scenarios in interleaved rounds. A round is made of short slices, each between two slices of the
+ * empty program with the same tuples. Those two are subtracted, and tell how fast the machine is just now:
+ * where a CPU is one thread of a core, work on the other thread, also that of another virtual machine which
+ * no counter shows, nearly doubles the time of everything, for milliseconds or for minutes. Slices from
+ * slow moments are left out. The choice looks at the empty program, never at the one that is measured.
  */
-import { type Canary, QUIET } from './canary.ts';
 import { ProofError } from './proof.ts';
 import { netOf, type Spread } from './statistics.ts';
 import type { Wrapper } from './wrapper.ts';
@@ -23,11 +24,22 @@ export interface Scenario {
   beginProof(): (iterations: number, verdict: number) => string[];
 }
 
-/** Nanoseconds an iteration, and how slow the machine was around it. */
+/** How many times its best the empty program may take while the machine counts as quiet. */
+export const QUIET = 1.15;
+
+/** Looks at the empty program before the first round, to know its best. */
+const LOOKS = 24;
+
+/** Nanoseconds an iteration; of the empty program right before and right after. */
 interface Slice {
   readonly gross: number;
-  readonly empty: number;
-  readonly slowness: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The least that the empty program ever took, in nanoseconds an iteration. */
+export interface Best {
+  emptyNs: number;
 }
 
 /** Means of the slices that count. */
@@ -52,7 +64,6 @@ export interface RoundOptions {
   readonly slices: number;
   /** Slices after which a round ends in any case. */
   readonly mostSlices: number;
-  readonly canary: Canary;
   readonly progress: (round: number, scenario: Scenario, sample: Sample) => void;
   /** Called between scenarios; may let the event loop turn. */
   readonly pause: () => Promise<void>;
@@ -62,43 +73,58 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+function slownessOf(slice: Slice, best: Best): number {
+  return Math.max(slice.before, slice.after) / best.emptyNs;
+}
+
 /** The quiet slices; where there are too few of them, the least slow ones. */
-export function chooseSlices(slices: readonly Slice[], fewest: number): readonly Slice[] {
-  const quiet = slices.filter(({ slowness }) => slowness <= QUIET);
+export function chooseSlices(slices: readonly Slice[], best: Best, fewest: number): readonly Slice[] {
+  const quiet = slices.filter((slice) => slownessOf(slice, best) <= QUIET);
   if (quiet.length >= fewest) return quiet;
-  return [...slices].sort((a, b) => a.slowness - b.slowness).slice(0, fewest);
+  return [...slices].sort((a, b) => slownessOf(a, best) - slownessOf(b, best)).slice(0, fewest);
+}
+
+/** One slice of the empty program. */
+function lookAtMachine(scenario: Scenario, best: Best): number {
+  const { durationNs } = scenario.empty.run(scenario.iterations);
+  best.emptyNs = Math.min(best.emptyNs, durationNs);
+  return durationNs;
 }
 
 /** Throws {@link ProofError} if one iteration of any slice did not take the scenario's path. */
 export function measureRound(
   scenario: Scenario,
-  options: Pick<RoundOptions, 'slices' | 'mostSlices' | 'canary'>,
+  options: Pick<RoundOptions, 'slices' | 'mostSlices'>,
+  best: Best = { emptyNs: Number.POSITIVE_INFINITY },
 ): Sample {
-  const { wrapper, empty, iterations } = scenario;
+  const { wrapper, iterations } = scenario;
   const slices: Slice[] = [];
   scenario.warm();
   const check = scenario.beginProof();
   let quiet = 0;
   let verdict = 0;
   let kept = 0;
+  let before = lookAtMachine(scenario, best);
   while (quiet < options.slices && slices.length < options.mostSlices) {
-    kept += scenario.keep?.() ?? 0;
-    const before = options.canary.slowness();
+    const keeping = scenario.keep?.() ?? 0;
+    if (keeping > 0) before = lookAtMachine(scenario, best);
+    kept += keeping;
     const result = wrapper.run(iterations);
-    const without = empty.run(iterations).durationNs;
-    const slowness = Math.max(before, options.canary.slowness());
-    slices.push({ gross: result.durationNs, empty: without, slowness });
+    const after = lookAtMachine(scenario, best);
+    const slice = { gross: result.durationNs, before, after };
+    slices.push(slice);
     verdict = result.returnValue;
-    if (slowness <= QUIET) quiet++;
+    before = after;
+    if (slownessOf(slice, best) <= QUIET) quiet++;
   }
   const reasons = check(iterations * slices.length + kept, verdict);
   if (reasons.length > 0) throw new ProofError(scenario.label, reasons);
-  const chosen = chooseSlices(slices, Math.ceil(options.slices / 4));
+  const chosen = chooseSlices(slices, best, Math.ceil(options.slices / 4));
   return {
     gross: mean(chosen.map((slice) => slice.gross)),
-    empty: mean(chosen.map((slice) => slice.empty)),
+    empty: mean(chosen.map((slice) => (slice.before + slice.after) / 2)),
     leftOut: 1 - chosen.length / slices.length,
-    slowness: Math.max(...chosen.map((slice) => slice.slowness)),
+    slowness: Math.max(...chosen.map((slice) => slownessOf(slice, best))),
   };
 }
 
@@ -107,10 +133,14 @@ export async function measureAll<S extends Scenario>(
   scenarios: readonly S[],
   options: RoundOptions,
 ): Promise<Measured<S>[]> {
-  const all = scenarios.map((scenario) => ({ scenario, samples: [] as Sample[] }));
+  const all = scenarios.map((scenario) => {
+    const best: Best = { emptyNs: Number.POSITIVE_INFINITY };
+    for (let n = 0; n < LOOKS; n++) lookAtMachine(scenario, best);
+    return { scenario, best, samples: [] as Sample[] };
+  });
   for (let round = 0; round < options.rounds; round++) {
-    for (const { scenario, samples } of all) {
-      const sample = measureRound(scenario, options);
+    for (const { scenario, best, samples } of all) {
+      const sample = measureRound(scenario, options, best);
       samples.push(sample);
       options.progress(round, scenario, sample);
       await options.pause();
