@@ -15,10 +15,6 @@ export interface BedOptions {
   readonly ports?: { readonly min: number; readonly max: number };
   /** Milliseconds; shorter than the configuration file allows. */
   readonly tcpSyn?: number;
-  /** A directory on a bpffs, for the pins of this bed and others. */
-  readonly pins?: string;
-  /** The device that packets come in by; 0: loopback. */
-  readonly ingressIfindex?: number;
 }
 
 export interface Bed {
@@ -38,7 +34,7 @@ export interface Bed {
 export const BACKENDS_EACH = 10;
 export const TABLE_SIZE = 4099;
 /** Where the bench's mount namespace has its own bpffs. */
-export const PINS = '/sys/fs/bpf';
+const PINS = '/sys/fs/bpf';
 const SNAT_FIRST = 0x0a020001;
 const HASH_SEED = 0x243f6a8885a308d3n;
 
@@ -65,8 +61,8 @@ function benchConfig(options: BedOptions) {
 /** Opens a dataplane without a service. The program is loaded, and not attached: the kernel runs it for us. */
 export async function openEmptyBed(kernel: Kernel, options: BedOptions): Promise<Bed> {
   const config = benchConfig(options);
-  const bpfDirectory = join(options.pins ?? PINS, `l4lb-h-bench-${process.pid}-${opened++}`);
-  const ingressIfindex = options.ingressIfindex ?? LAYOUT.deviceIfindex;
+  const bpfDirectory = join(PINS, `l4lb-bench-${opened++}`);
+  const ingressIfindex = LAYOUT.deviceIfindex;
   let programFd = -1;
   const dataplane = await openDataplane({
     kernel: {

@@ -17,7 +17,6 @@ export interface TupleList {
 }
 
 export const TCP_SYN = 0x02;
-export const TCP_RST = 0x04;
 export const TCP_ACK = 0x10;
 
 /** Clients are in 100.64.0.0/16, the shared address space of RFC 6598. */
