@@ -91,12 +91,11 @@ static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pk
 	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));
 }
 
-static __always_inline int answer(hook_ctx *ctx, const struct packet *pkt, const struct headers *at)
+static __always_inline int answer(hook_ctx *ctx, struct packet *pkt, const struct headers *at)
 {
 	__u32 port = bpf_ntohs(destination_port(pkt));
 	__u32 index = (__u32)pkt->snat_index << 16 | port;
 	struct flow_record *record;
-	struct packet copy;
 	union life life;
 
 	if (port < config.snat_port_min || port > config.snat_port_max)
@@ -106,19 +105,18 @@ static __always_inline int answer(hook_ctx *ctx, const struct packet *pkt, const
 		return DROP(DROP_INTERNAL);
 	life = life_read(record);
 	if (unlikely(!matching_backend(record, life, pkt))) {
-		copy = *pkt;
-		record = life.flags & FLOW_F_SHARED ? find_shared(&copy) : NULL;
+		record = life.flags & FLOW_F_SHARED ? find_shared(pkt) : NULL;
 		if (!record)
 			return DROP(DROP_SNAT_NO_FLOW);
 		life = life_read(record);
 		if (!matching_backend(record, life, pkt))
 			return DROP(DROP_SNAT_NO_FLOW);
 	}
+	pkt->service = record->service;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
 	if (unlikely(!answer_is_plain(pkt, life))) {
-		copy = *pkt;
-		update_answered(ctx, &copy, record, life.generation);
+		update_answered(ctx, pkt, record, life.generation);
 	}
 	return send_to_client(ctx, pkt, at, record);
 }

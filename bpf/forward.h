@@ -114,7 +114,6 @@ static __always_inline int forward(hook_ctx *ctx, struct packet *pkt, const stru
 		.protocol = pkt->protocol,
 	};
 	struct flow_forward opened = {}, *flow;
-	struct packet copy; /* so that pkt itself need not be in memory */
 	struct backend *backend = NULL;
 	int result = FLOW_ANEW, gone;
 
@@ -124,23 +123,21 @@ static __always_inline int forward(hook_ctx *ctx, struct packet *pkt, const stru
 	if (likely(flow)) {
 		backend = bpf_map_lookup_elem(&backends, &flow->backend);
 		gone = backend_gone(backend, flow->backend_generation);
+		pkt->service = flow->service;
 		result = FLOW_KEEP;
-		if (unlikely(gone || !is_plain(pkt, flow))) {
-			copy = *pkt;
-			result = review_flow(&copy, &key, flow, gone);
-		}
+		if (gone || !is_plain(pkt, flow))
+			result = review_flow(pkt, &key, flow, gone);
 	}
 	if (unlikely(result == FLOW_ANEW)) {
 		int known = flow != NULL;
 
-		copy = *pkt;
+		pkt->service = 0;
 		flow = &opened;
-		result = open_flow(&copy, &key, flow);
+		result = open_flow(pkt, &key, flow);
 		if (!result)
-			find_way_back(ctx, &copy, opened.record);
+			find_way_back(ctx, pkt, opened.record);
 		else if (known) /* detached, and nothing overwrote it */
 			bpf_map_delete_elem(&flows4, &key);
-		pkt->service = copy.service;
 		backend = bpf_map_lookup_elem(&backends, &opened.backend);
 	}
 	if (unlikely(result))

@@ -13,6 +13,7 @@
 #ifndef AF_INET
 #define AF_INET 2
 #endif
+#define MAC_MASK 0xffffffffffffull
 #define NEXT_HOP_PLACES 4
 #define NEXT_HOP_UNUSED_SECONDS 60
 #define NEXT_HOP_HANDLE(index, generation) ((index) | (__u32)(generation) << 16)
@@ -196,7 +197,8 @@ static __always_inline int to_kernel(const struct packet *pkt)
 static __always_inline int send_to(hook_ctx *ctx, const struct packet *pkt, struct next_hop *hop)
 {
 	union next_hop_target target;
-	__u8 *frame;
+	void *frame;
+	__u64 smac;
 
 	if (!hop)
 		return to_kernel(pkt);
@@ -211,9 +213,11 @@ static __always_inline int send_to(hook_ctx *ctx, const struct packet *pkt, stru
 	if (hook_set_vlan(ctx, pkt->l3_offset, hop->vlan))
 		return DROP(DROP_INTERNAL);
 	frame = hook_data(ctx);
-	if (frame + ETH_HLEN > (__u8 *)hook_end(ctx))
+	if (frame + ETH_HLEN > hook_end(ctx))
 		return DROP(DROP_INTERNAL);
-	__builtin_memcpy(frame, target.dmac, 6);
-	__builtin_memcpy(frame + 6, hop->smac, 6);
+	/* Both addresses in two stores, not twelve. */
+	smac = *(volatile __u64 *)hop->smac;
+	*(__u64 *)frame = (target.word & MAC_MASK) | smac << 48;
+	*(__u32 *)(frame + 8) = smac >> 16;
 	return hook_send(ctx, hop->ifindex);
 }

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "verdict.h"
 
+#define ETHERTYPE_OFFSET 12
 #define VLAN_TAGS_MAX 2
 #define IP_FRAGMENT bpf_htons(0x3fff)	/* more fragments, or an offset */
 
@@ -35,7 +36,7 @@ struct icmp_header {
 	__u32 rest;
 };
 
-enum packet_role { ROLE_TO_VIP, ROLE_ANSWER };
+enum packet_role { ROLE_TO_VIP, ROLE_ANSWER, ROLE_MASK = 1 };
 
 struct headers {
 	void *data;
@@ -77,76 +78,76 @@ static __always_inline __u16 destination_port(const struct packet *pkt)
 	return (__u16)(pkt->ports >> 16);
 }
 
-/* Finds the IPv4 header behind up to two VLAN tags. */
-static __always_inline int find_ipv4(struct packet *pkt, struct headers *at)
+/* Where the IPv4 header is behind up to two VLAN tags; 0: there is none. */
+static __always_inline __u32 find_ipv4(hook_ctx *ctx)
 {
-	struct ethhdr *eth = at->data;
+	void *data = hook_data(ctx), *end = hook_end(ctx);
+	__u32 offset = ETH_HLEN;
 	__u16 type;
 
-	if (at->data + sizeof(*eth) > at->end)
-		return DONE(HOOK_PASS);
-	type = eth->h_proto;
-	pkt->l3_offset = sizeof(*eth);
+	if (data + ETH_HLEN > end)
+		return 0;
+	type = *(__u16 *)(data + ETHERTYPE_OFFSET);
 	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		__u16 *tag = at->data + pkt->l3_offset;
+		__u16 *tag = data + offset;
 
-		if (likely(type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD)))
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
 			break;
-		if ((void *)(tag + 2) > at->end)
-			return DONE(HOOK_PASS);
+		if ((void *)(tag + 2) > end)
+			return 0;
 		type = tag[1];
-		pkt->l3_offset += 4;
+		offset += 4;
 	}
-	if (type != bpf_htons(ETH_P_IP))
-		return DONE(HOOK_PASS);
-	at->ip = at->data + pkt->l3_offset;
-	if ((void *)(at->ip + 1) > at->end)
-		return DONE(HOOK_PASS);
-	return GO_ON;
+	return type == bpf_htons(ETH_P_IP) ? offset : 0;
 }
 
-/* To one of our VIPs, an answer to one of our SNAT addresses, or not ours? */
-static __always_inline int classify(struct packet *pkt, const struct headers *at)
+/* Addresses as loaded from the wire, here and below. */
+static __always_inline int is_in_vip_range(__u32 address)
 {
-	__u32 destination = at->ip->daddr;
-
 #pragma unroll
 	for (int i = 0; i < MAX_VIP_RANGES; i++) {
 		if (i >= config.vip4_count)
 			break;
-		if ((destination & config.vip4[i].mask) == config.vip4[i].network) {
-			pkt->role = ROLE_TO_VIP;
-			return GO_ON;
-		}
+		if ((address & config.vip4[i].mask) == config.vip4[i].network)
+			return 1;
 	}
+	return 0;
+}
+
+/* A word with the number of the SNAT address, or 0 if it is none of ours. */
+#define SNAT_FOUND 0x10000
+#define SNAT_OWN 0x20000
+static __always_inline __u32 find_snat(__u32 address)
+{
 #pragma unroll
 	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
 		__u32 offset;
 
 		if (i >= config.snat4_count)
 			break;
-		offset = bpf_ntohl(destination) - config.snat4[i].first;
-		if (offset < config.snat4[i].count) {
-			pkt->role = ROLE_ANSWER;
-			pkt->snat_index = config.snat4[i].first_index + offset;
-			pkt->snat_own = config.snat4[i].own;
-			return GO_ON;
-		}
+		offset = bpf_ntohl(address) - config.snat4[i].first;
+		if (offset < config.snat4[i].count)
+			return (config.snat4[i].first_index + offset) | SNAT_FOUND |
+			       (config.snat4[i].own ? SNAT_OWN : 0);
 	}
-	return DONE(HOOK_PASS);
+	return 0;
 }
 
 /* Reads the IPv4 header and refuses what makes no sense. */
-static __always_inline int read_ipv4(struct packet *pkt, struct headers *at,
-				     __u32 frame_length)
+static __always_inline int read_ipv4(hook_ctx *ctx, struct packet *pkt, struct headers *at)
 {
-	struct iphdr *ip = at->ip;
+	struct iphdr *ip;
 
-	pkt->l3_size = ip->ihl * 4;
+	at->data = hook_data(ctx);
+	at->end = hook_end(ctx);
+	at->ip = ip = at->data + pkt->l3_offset;
+	if ((void *)(ip + 1) > at->end)
+		return DROP(DROP_TRUNCATED);
 	pkt->length = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || pkt->l3_size < sizeof(*ip) || pkt->length < pkt->l3_size)
+	if (*(__u8 *)ip != (0x40 | pkt->l3_size / 4) || pkt->l3_size < sizeof(*ip) ||
+	    pkt->length < pkt->l3_size)
 		return DROP(DROP_BAD_HEADER);
-	if (pkt->l3_offset + pkt->length > frame_length)
+	if (pkt->l3_offset + pkt->length > hook_frame_length(ctx))
 		return DROP(DROP_TRUNCATED);
 	if (ip->frag_off & IP_FRAGMENT)
 		return DROP(DROP_FRAGMENT);
@@ -170,6 +171,7 @@ static __always_inline int read_l4(struct packet *pkt, const struct headers *at)
 	if (room < sizeof(struct udphdr) || at->l4 + sizeof(struct udphdr) > at->end)
 		return DROP(DROP_TRUNCATED);
 	pkt->ports = *(__u32 *)at->l4;
+	pkt->tcp_flags = 0;
 	if (pkt->protocol != IPPROTO_TCP)
 		return GO_ON;
 	if (room < sizeof(struct tcphdr) || at->l4 + sizeof(struct tcphdr) > at->end)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "answer.h"
+#include "fast_path.h"
 #include "reject.h"
 
 #define HEADERS_MOST (LINK_MOST + 60 + sizeof(struct tcphdr))
@@ -28,9 +28,7 @@ static __always_inline int finish(hook_ctx *ctx, const struct packet *pkt, int r
 		return HOOK_PASS;
 	}
 	if (reason == DROP_UNKNOWN_PORT || reason == DROP_NO_BACKEND || reason == DROP_NO_FLOW) {
-		struct packet copy = *pkt;
-
-		result = reject(ctx, &copy, reason);
+		result = reject(ctx, pkt, reason);
 		if (result > GO_ON)
 			return result - VERDICT_BASE;
 		reason = -result;
@@ -39,33 +37,109 @@ static __always_inline int finish(hook_ctx *ctx, const struct packet *pkt, int r
 	return HOOK_DROP;
 }
 
-static __always_inline int handle(hook_ctx *ctx, struct packet *pkt, struct headers *at)
+/* Fields of pkt that a refused packet never had are left as they are: to give
+ * them values would cost every packet. */
+static __noinline int refuse(hook_ctx *ctx, __u32 length, __u32 role, int result)
 {
-	int result = read_ipv4(pkt, at, hook_frame_length(ctx));
+	struct packet pkt = {
+		.length = length, .role = role & ROLE_MASK, .snat_own = !!(role & SNAT_OWN),
+	};
 
-	if (!result)
-		result = read_l4(pkt, at);
-	if (result)
-		return result;
-	if (pkt->protocol == IPPROTO_ICMP)
-		return answer_icmp(ctx, pkt, at);
-	pkt->now = clock_now();
-	return pkt->role == ROLE_ANSWER ? answer(ctx, pkt, at) : forward(ctx, pkt, at);
+	return finish(ctx, &pkt, result);
+}
+
+/* A packet to an address in a VIP range. */
+static __always_inline int to_vip(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size)
+{
+	struct packet pkt;
+	struct headers at;
+	int result;
+
+	pkt.l3_offset = l3_offset;
+	pkt.l3_size = l3_size;
+	pkt.role = ROLE_TO_VIP;
+	pkt.snat_own = 0;
+	pkt.service = 0;
+	pkt.length = 0;
+	result = read_ipv4(ctx, &pkt, &at);
+	if (unlikely(result) || unlikely((result = read_l4(&pkt, &at))))
+		return refuse(ctx, pkt.length, ROLE_TO_VIP, result);
+	pkt.now = clock_now();
+	if (unlikely(pkt.protocol == IPPROTO_ICMP))
+		return finish(ctx, &pkt, answer_icmp(ctx, &pkt, &at));
+	return finish(ctx, &pkt, forward(ctx, &pkt, &at));
+}
+
+/* A packet to a SNAT address: the word of find_snat says which. */
+static __always_inline int to_snat(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size, __u32 snat)
+{
+	struct packet pkt;
+	struct headers at;
+	int result;
+
+	pkt.l3_offset = l3_offset;
+	pkt.l3_size = l3_size;
+	pkt.role = ROLE_ANSWER;
+	pkt.snat_index = snat;
+	pkt.snat_own = !!(snat & SNAT_OWN);
+	pkt.service = 0;
+	pkt.length = 0;
+	result = read_ipv4(ctx, &pkt, &at);
+	if (unlikely(result) || unlikely((result = read_l4(&pkt, &at))))
+		return refuse(ctx, pkt.length, ROLE_ANSWER | (snat & SNAT_OWN), result);
+	if (unlikely(pkt.protocol == IPPROTO_ICMP))
+		return refuse(ctx, pkt.length, ROLE_ANSWER | (snat & SNAT_OWN), DROP(DROP_ICMP));
+	pkt.now = clock_now();
+	return finish(ctx, &pkt, answer(ctx, &pkt, &at));
+}
+
+static __noinline int to_vip_any(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size)
+{
+	return to_vip(ctx, l3_offset, l3_size);
+}
+
+static __noinline int to_snat_any(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size, __u32 snat)
+{
+	return to_snat(ctx, l3_offset, l3_size, snat);
+}
+
+/* The general path. */
+static __noinline int balance_any(hook_ctx *ctx)
+{
+	__u32 offset = find_ipv4(ctx), size, snat;
+	struct iphdr *ip = hook_data(ctx) + offset;
+
+	if (!offset || (void *)(ip + 1) > hook_end(ctx))
+		return HOOK_PASS;
+	size = (*(__u8 *)ip & 0xf) * 4;
+	if (is_in_vip_range(ip->daddr))
+		return to_vip_any(ctx, offset, size);
+	snat = find_snat(ip->daddr);
+	return snat ? to_snat_any(ctx, offset, size, snat) : HOOK_PASS;
 }
 
 static __always_inline int balance(hook_ctx *ctx)
 {
-	struct packet pkt = {};
-	struct headers at = {};
-	int result;
+	struct iphdr *ip;
+	void *frame;
+	int result = GENERAL_PATH;
+	__u32 snat;
 
 	hook_make_readable(ctx, HEADERS_MOST);
-	at.data = hook_data(ctx);
-	at.end = hook_end(ctx);
-	result = find_ipv4(&pkt, &at);
-	if (!result)
-		result = classify(&pkt, &at);
-	if (likely(result > GO_ON)) /* not ours */
-		return result - VERDICT_BASE;
-	return finish(ctx, &pkt, handle(ctx, &pkt, &at));
+	frame = hook_data(ctx);
+	ip = PLAIN_IP(frame);
+	if (frame + PLAIN_SIZE > hook_end(ctx) || *(__u8 *)ip != 0x45 ||
+	    *(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))
+		return balance_any(ctx);
+	if (is_in_vip_range(ip->daddr)) {
+		if (likely(is_plain_frame(ctx, frame)))
+			result = forward_plain(ctx, frame);
+	} else {
+		snat = find_snat(ip->daddr);
+		if (!snat)
+			return HOOK_PASS;
+		if (likely(is_plain_frame(ctx, frame)))
+			result = answer_plain(ctx, frame, snat);
+	}
+	return likely(result > GO_ON) ? result - VERDICT_BASE : balance_any(ctx);
 }

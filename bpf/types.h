@@ -16,6 +16,10 @@
 
 #include <linux/types.h>
 
+/* So that the compiler makes one access of a word that is read or published as
+ * a whole; with the alignment of its members it would make two. */
+#define ALIGNED_WORDS __attribute__((aligned(8)))
+
 /* Goes into the name of every pinned map. */
 enum layout { LAYOUT_VERSION = 1 };
 
@@ -157,7 +161,7 @@ struct backend {
 	__u8 state;		/* enum backend_state */
 	__u8 family;		/* enum address_family */
 	__u32 service;		/* index of the service this entry belongs to */
-};
+} ALIGNED_WORDS;
 
 /*
  * One cache line a next hop. dmac and state change by one 8-byte store. An
@@ -176,7 +180,7 @@ struct next_hop {
 	__u8 in_use;		/* towards clients: claimed by the first CPU that needs it */
 	__u16 generation;	/* towards clients: counts the lives of this index */
 	__u32 reserved[5];
-};
+} ALIGNED_WORDS;
 
 /* The device behind an ifindex that the FIB names: a VLAN device stands for
  * its parent and a tag. */
@@ -210,7 +214,7 @@ struct flow_forward {
 	__u16 record_generation;
 	__u16 service;			/* index into services */
 	__u32 checked;			/* jiffies of the last visit to the record */
-};
+} ALIGNED_WORDS;
 
 /*
  * The record of a SNAT flow, one cache line, and its reply half. The first
@@ -221,8 +225,8 @@ struct flow_forward {
 struct flow_record {
 	__be32 client[4];
 	__be32 vip[4];
+	__be16 vip_port;	/* these two are an answer's ports, in its order */
 	__be16 client_port;
-	__be16 vip_port;
 	__u32 backend;
 	__u32 client_next_hop;	/* index into next_hops, its generation in the upper half */
 	__u16 service;
@@ -236,7 +240,7 @@ struct flow_record {
 	__u16 generation;	/* counts the lives of this record */
 	__u8 state;		/* enum flow_state */
 	__u8 flags;		/* enum flow_flag */
-};
+} ALIGNED_WORDS;
 
 /* A port that more than one backend's flows use: whose record answers? */
 struct shared_key {

@@ -17,7 +17,7 @@ export function answer(
 ): Verdict {
   const record = findRecord(run, packet, snatIndex);
   if (record === undefined) return refuse('DROP_SNAT_NO_FLOW');
-  if (packet.ttl <= 1) return drop(run, 'DROP_TTL');
+  if (packet.ttl <= 1) return drop(run, 'DROP_TTL', record.service);
   updateState(run, packet, record);
   countTraffic(run, packet, 'out', record.service, record.backend);
   const frame = rewrite(packet, {
@@ -26,7 +26,7 @@ export function answer(
     destination: record.client,
     destinationPort: record.clientPort,
   });
-  return send(run, packet, frame, nextHopOf(run, record));
+  return send(run, packet, frame, nextHopOf(run, record), record.service);
 }
 
 function findRecord(run: Run, packet: Packet, snatIndex: number): FlowRecord | undefined {

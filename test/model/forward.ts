@@ -35,7 +35,7 @@ export function forward(run: Run, packet: Packet): Verdict {
     if (flows.get(key) === flow) flows.delete(key);
     return verdict;
   }
-  if (decision.kind === 'gone') return drop(run, 'DROP_BACKEND_GONE');
+  if (decision.kind === 'gone') return drop(run, 'DROP_BACKEND_GONE', flow.service);
   return sendToBackend(run, packet, flow, decision.backend);
 }
 
@@ -104,14 +104,8 @@ export const hashOf = (seed: bigint, packet: Packet): number =>
     packet.protocol,
   );
 
-/** Counted, rewritten, sent to the backend's next hop. `service`: for which a drop counts. */
-export function sendToBackend(
-  run: Run,
-  packet: Packet,
-  flow: Forward,
-  backend: Backend,
-  service?: number,
-): Verdict {
+/** Counted, rewritten, sent to the backend's next hop. */
+export function sendToBackend(run: Run, packet: Packet, flow: Forward, backend: Backend): Verdict {
   countTraffic(run, packet, 'in', flow.service, flow.backend);
   const frame = rewrite(packet, {
     source: flow.snatAddress,
@@ -119,5 +113,5 @@ export function sendToBackend(
     destination: backend.address,
     destinationPort: backend.port,
   });
-  return send(run, packet, frame, backend.nextHop, service);
+  return send(run, packet, frame, backend.nextHop, flow.service);
 }

@@ -60,7 +60,7 @@ export function newFlow(run: Run, packet: Packet): Verdict {
   record.state = packet.protocol === PROTOCOL.tcp ? 'FLOW_SYN' : 'FLOW_UDP';
   record.clientNextHop = clientNextHop(run, packet.source);
   countFlow(run, service, index);
-  return sendToBackend(run, packet, flow, backend, service);
+  return sendToBackend(run, packet, flow, backend);
 }
 
 /** Writes the forward half; false if the table is full. */

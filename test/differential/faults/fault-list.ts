@@ -12,7 +12,37 @@ const fault = (name: string, file: string, from: string, to: string): Fault => (
 
 export const FAULTS: readonly Fault[] = [
   fault('an offset alone makes no fragment', 'packet.h', 'bpf_htons(0x3fff)', 'bpf_htons(0x2000)'),
-  fault('total length may exceed the frame by a byte', 'packet.h', '> frame_length)', '> frame_length + 1)'),
+  fault(
+    'total length may exceed the frame by a byte',
+    'packet.h',
+    '> hook_frame_length(ctx))',
+    '> hook_frame_length(ctx) + 1)',
+  ),
+  fault('the fast path forwards a TTL of 1', 'fast_path.h', 'ip->ttl <= 1 ||', 'ip->ttl < 1 ||'),
+  fault(
+    'the fast path believes the total length',
+    'fast_path.h',
+    'ETH_HLEN + length > hook_frame_length(ctx)',
+    'length > hook_frame_length(ctx)',
+  ),
+  fault(
+    'the fast path takes a FIN for data',
+    'fast_path.h',
+    '(TCP_SYN | TCP_FIN | TCP_RST) << 8',
+    '(TCP_SYN | TCP_RST) << 8',
+  ),
+  fault(
+    'the fast path takes answers from any port of the backend',
+    'fast_path.h',
+    ' || backend->port != (__u16)PLAIN_PORTS(frame)',
+    '',
+  ),
+  fault(
+    'the fast path sends to a next hop of another life',
+    'fast_path.h',
+    'hop->generation != record->client_next_hop >> 16 ||',
+    '',
+  ),
   fault('only one VLAN tag is skipped', 'packet.h', '#define VLAN_TAGS_MAX 2', '#define VLAN_TAGS_MAX 1'),
   fault('a TTL of 1 is forwarded', 'forward.h', 'if (pkt->ttl <= 1)', 'if (pkt->ttl < 1)'),
   fault(
