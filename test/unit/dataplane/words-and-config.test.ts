@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addressNumber } from '../../../src/dataplane/address-number.ts';
@@ -10,6 +11,7 @@ import {
   timeoutsInJiffies,
 } from '../../../src/dataplane/program-config.ts';
 import { packTableWord, sizeClassOf, unpackTableWord } from '../../../src/dataplane/table-word.ts';
+import { buildProduct } from '../../../src/kernel/build-directory.ts';
 import { flowState, lbConfig } from '../../../src/layout/generated.ts';
 import { formatIpv4, parseIpv4 } from '../../../src/net/ipv4.ts';
 import { TABLE_SIZES } from '../../../src/services/desired-state.ts';
@@ -107,6 +109,42 @@ test('map sizes follow the configuration', () => {
     snat_shared: 2024,
     snat_extra_keys: 1000,
   });
+});
+
+/** Maps of the compiled object, out of its type information. */
+function mapsOfObject(file: string): string[] {
+  const text = execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', buildProduct(file)], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  interface Type {
+    readonly id: number;
+    readonly kind: string;
+    readonly name: string;
+    readonly vars?: ReadonlyArray<{ readonly type_id: number }>;
+  }
+  const { types } = JSON.parse(text) as { types: readonly Type[] };
+  const section = types.find(({ kind, name }) => kind === 'DATASEC' && name === '.maps');
+  const ids = new Set(section?.vars?.map(({ type_id }) => type_id));
+  return types.filter(({ id }) => ids.has(id)).map(({ name }) => name);
+}
+
+test.each(['xdp.bpf.o', 'tc.bpf.o'])(
+  'every map of %s has a size from the configuration, or needs none',
+  (file) => {
+    // By CPU, by network device, by an enum of the programs: nothing that the configuration has a say in.
+    const fixed = ['snat_cursors', 'egress_devices', 'drop_counters', 'event_counters', 'reject_budgets'];
+    expect(mapsOfObject(file).sort()).toEqual([...Object.keys(mapSizes(config)), ...fixed].sort());
+  },
+);
+
+test('every record that a flow can have has a place in the maps that name it', () => {
+  for (const sharedFlows of [0, 1, 65_536, 300_000]) {
+    const sizes = mapSizes({ ...config, snat: { ...config.snat, sharedFlows } });
+    expect(sizes.snat_extra_keys).toBe(Math.max(1, sharedFlows));
+    expect(sizes.flow_records).toBe(4 * 65536 + sharedFlows);
+    expect(sizes.snat_shared).toBeGreaterThan(sharedFlows);
+  }
 });
 
 test('rodata says what the configuration says', () => {
