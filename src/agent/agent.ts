@@ -25,7 +25,7 @@ import { type DrainedMark, drainedMark } from './drained-mark.ts';
 import { AgentError, exitCodes } from './exit-codes.ts';
 import { loadHashSeed } from './hash-seed.ts';
 import { LevelTrigger } from './level-trigger.ts';
-import { type OpenedNode, openNode } from './open-node.ts';
+import type { OpenedNode } from './open-node.ts';
 import { initialState, type ReconcileState, reconcile } from './reconcile.ts';
 import { type NodeSurvey, refuseOwnVips, surveyNode } from './survey-node.ts';
 import { keepDevices, keepNeighbours, keepSysctls, keepVipDevice, type NodeEffects } from './upkeep.ts';
@@ -83,7 +83,8 @@ export class Agent {
   #ticks = 0;
   #ticker: NodeJS.Timeout | undefined;
 
-  private constructor(options: AgentOptions, opened: OpenedNode) {
+  /** opened: programs are loaded and attached. Nothing is followed before {@link run}. */
+  constructor(options: AgentOptions, opened: OpenedNode) {
     this.#options = options;
     this.#log = options.effects.log;
     this.#config = options.config;
@@ -110,11 +111,6 @@ export class Agent {
       onChange: (changes) => this.#onNetworkChange(changes),
       onTrouble: (message) => this.#log.warn(message),
     });
-  }
-
-  /** Loads, attaches, and begins to follow the source. Throws an AgentError or KernelError. */
-  static async open(options: AgentOptions): Promise<Agent> {
-    return new Agent(options, await openNode(options.config, options.kernel, options.effects));
   }
 
   /** The loop. Resolves after the first look at the source. */

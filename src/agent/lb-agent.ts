@@ -3,11 +3,8 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { loadConfig } from '../config/parse-config.ts';
-import { runCleanup } from './cleanup-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { describeError, exitCodeOf } from './report-error.ts';
-import { runAgent } from './run-agent.ts';
 import { readVersion } from './version.ts';
 
 const DEFAULT_CONFIG = '/etc/l4lb/lb-agent.yaml';
@@ -40,13 +37,15 @@ function program(): Command {
     .description('load the programs, follow the manifests, announce what can be served')
     .option('-c, --config <file>', 'the configuration', DEFAULT_CONFIG)
     .action(async ({ config }: { config: string }) => {
+      const { runAgent } = await import('./run-agent.ts');
       await runAgent(config);
     });
   root
     .command('check')
     .description('read a configuration and print everything that is wrong with it')
     .argument('[file]', 'the configuration', DEFAULT_CONFIG)
-    .action((file: string) => {
+    .action(async (file: string) => {
+      const { loadConfig } = await import('../config/parse-config.ts');
       loadConfig(file);
       process.stdout.write(`${file}: ok\n`);
     });
@@ -56,6 +55,7 @@ function program(): Command {
     .option('-c, --config <file>', 'the configuration the agent ran with', DEFAULT_CONFIG)
     .option('--force', 'even while an agent runs, which will fail then', false)
     .action(async ({ config, force }: { config: string; force: boolean }) => {
+      const { runCleanup } = await import('./cleanup-command.ts');
       await runCleanup(config, force);
     });
   for (const command of [root, ...root.commands]) command.exitOverride();

@@ -2,7 +2,9 @@
 import type { Config } from '../config/config.ts';
 import { readActualState } from '../dataplane/actual-state.ts';
 import { isVipKey } from '../dataplane/frontend-key.ts';
+import { type OpenClock, openJiffiesClock } from '../dataplane/jiffies-clock.ts';
 import { type Dataplane, openDataplane } from '../dataplane/open-dataplane.ts';
+import { buildProduct } from '../kernel/build-directory.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { formatIpv4 } from '../net/ipv4.ts';
 import { listOwnAddressesByDevice } from '../node/ip.ts';
@@ -23,6 +25,27 @@ export interface OpenedNode {
 
 /** Everything before the loop. Whatever fails here leaves packets and announcement as they were. */
 export async function openNode(config: Config, kernel: Kernel, effects: NodeEffects): Promise<OpenedNode> {
+  // Its 0.15 s pass while the node is looked at.
+  const clock = openJiffiesClock(kernel, buildProduct('clock.bpf.o'));
+  // A failure is told where the clock is needed, if it comes to that.
+  clock.catch(() => undefined);
+  try {
+    return await openWithClock(config, kernel, effects, clock);
+  } catch (error) {
+    await clock.then(
+      (opened) => opened.close(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
+async function openWithClock(
+  config: Config,
+  kernel: Kernel,
+  effects: NodeEffects,
+  clock: Promise<OpenClock>,
+): Promise<OpenedNode> {
   const { run, log, files } = effects;
   const own = await listOwnAddressesByDevice(run);
   refuseOwnVips(config, own);
@@ -42,6 +65,7 @@ export async function openNode(config: Config, kernel: Kernel, effects: NodeEffe
     hashSeed,
     devices: survey.devices,
     egress: survey.egress,
+    clock,
     log,
   });
   const actual = readActualState(dataplane.maps, kernel);

@@ -1,16 +1,14 @@
 /** `lb-agent run`: the agent as a process, with its API and its signals. */
-import { type ApiServer, serveOnPort, serveOnSocket } from '../api/server.ts';
+import type { ApiServer } from '../api/server.ts';
 import { loadConfig } from '../config/parse-config.ts';
 import { openKernel } from '../kernel/libbpf.ts';
-import { Metrics } from '../metrics/metrics.ts';
 import { ensureBpffs } from '../node/bpffs.ts';
 import { runCommand } from '../node/run-command.ts';
 import { kernelSysctls } from '../node/sysctl.ts';
 import { nodeIdentity } from '../node/sysctl-record.ts';
-import { Agent } from './agent.ts';
-import { agentRoutes, metricsRoutes } from './agent-routes.ts';
 import { lockBpfDirectory, lockRuntime } from './lock.ts';
 import { makeLogger } from './logger.ts';
+import { openNode } from './open-node.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { readVersion } from './version.ts';
 
@@ -26,9 +24,19 @@ export async function runAgent(configFile: string): Promise<void> {
   }
   const bpfLock = lockBpfDirectory(config.bpfDirectory);
   const effects = { run: runCommand, sysctls: kernelSysctls, identity: nodeIdentity(), files, log };
-  const metrics = new Metrics();
   const signals = listenForSignals();
-  const agent = await Agent.open({ configFile, config, kernel: openKernel(), effects, metrics });
+  const kernel = openKernel();
+  // What the loop and the API are made of is read while the verifier thinks.
+  const [opened, { Agent }, { Metrics }, { serveOnPort, serveOnSocket }, { agentRoutes, metricsRoutes }] =
+    await Promise.all([
+      openNode(config, kernel, effects),
+      import('./agent.ts'),
+      import('../metrics/metrics.ts'),
+      import('../api/server.ts'),
+      import('./agent-routes.ts'),
+    ]);
+  const metrics = new Metrics();
+  const agent = new Agent({ configFile, config, kernel, effects, metrics }, opened);
   const servers: ApiServer[] = [];
   try {
     const context = { agent, inspector: agent.inspector, metrics, effects, version };

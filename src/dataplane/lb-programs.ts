@@ -14,7 +14,7 @@ export interface LbPrograms {
 }
 
 export interface LoadProgramsOptions {
-  readonly kernel: Pick<Kernel, 'loadObject'>;
+  readonly kernel: Pick<Kernel, 'loadObjectAside'>;
   /** Where xdp.bpf.o and tc.bpf.o are. */
   readonly buildDirectory: string;
   readonly bpfDirectory: string;
@@ -24,20 +24,20 @@ export interface LoadProgramsOptions {
 }
 
 /** Throws a KernelError; `MAP_MISMATCH` when pinned maps have other sizes than the configuration asks for. */
-export function loadLbPrograms(options: LoadProgramsOptions): LbPrograms {
+export async function loadLbPrograms(options: LoadProgramsOptions): Promise<LbPrograms> {
   const { kernel, buildDirectory, bpfDirectory, config, facts } = options;
-  const load = (file: string, programName: string): LoadedObject =>
-    kernel.loadObject({
+  const load = (file: string, programName: string): Promise<LoadedObject> =>
+    kernel.loadObjectAside({
       objectPath: resolve(buildDirectory, file),
       programName,
       rodata: { config: programRodata(config, facts) },
       maxEntries: mapSizes(config),
       pinDirectory: mapsDirectory(bpfDirectory),
     });
-  const xdp = load('xdp.bpf.o', 'lb_xdp');
+  const xdp = await load('xdp.bpf.o', 'lb_xdp');
   let tc: LoadedObject | undefined;
   try {
-    if (options.modes.includes('tc')) tc = load('tc.bpf.o', 'lb_tc');
+    if (options.modes.includes('tc')) tc = await load('tc.bpf.o', 'lb_tc');
   } catch (error) {
     xdp.close();
     throw error;

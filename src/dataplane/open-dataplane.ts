@@ -10,7 +10,7 @@ import { type DeviceHealth, DeviceLinks, type ManagedDevice } from './device-lin
 import { type EgressDeviceEntry, writeEgressDevices } from './egress-map.ts';
 import { namedBackends } from './former-flows.ts';
 import { isVipKey } from './frontend-key.ts';
-import { openJiffiesClock } from './jiffies-clock.ts';
+import { type OpenClock, openJiffiesClock } from './jiffies-clock.ts';
 import { type LbPrograms, loadLbPrograms } from './lb-programs.ts';
 import { type DataplaneMaps, linksDirectory, mapsDirectory, openPinnedDataplane } from './maps.ts';
 import { invalidateNextHops, type JiffiesClock } from './next-hop-table.ts';
@@ -35,6 +35,8 @@ export interface OpenDataplaneOptions extends ProgramSettings {
   readonly buildDirectory?: string;
   /** Jiffies a second, when known; else measured. */
   readonly hz?: number;
+  /** A clock whose measurement began earlier; it is the dataplane's from now on. */
+  readonly clock?: Promise<OpenClock>;
 }
 
 /** The part of a pino logger that is needed. */
@@ -85,9 +87,8 @@ export interface Dataplane {
 export async function openDataplane(options: OpenDataplaneOptions): Promise<Dataplane> {
   const { kernel, bpfDirectory, log } = options;
   const build = options.buildDirectory ?? defaultBuildDirectory();
-  mkdirSync(mapsDirectory(bpfDirectory), { recursive: true, mode: 0o700 });
-  const clock = await openJiffiesClock(kernel, resolve(build, 'clock.bpf.o'), options.hz);
-  const load = (settings: ProgramSettings): LbPrograms =>
+  const clock = await (options.clock ?? openJiffiesClock(kernel, resolve(build, 'clock.bpf.o'), options.hz));
+  const load = (settings: ProgramSettings): Promise<LbPrograms> =>
     loadLbPrograms({
       kernel,
       buildDirectory: build,
@@ -99,7 +100,8 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
   let settings: ProgramSettings = options;
   let programs: LbPrograms;
   try {
-    programs = load(settings);
+    mkdirSync(mapsDirectory(bpfDirectory), { recursive: true, mode: 0o700 });
+    programs = await load(settings);
   } catch (error) {
     clock.close();
     throw error;
@@ -113,8 +115,8 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
     links.ensure(settings.devices, (mode) => programs.of(mode));
   };
 
-  const replacePrograms = (next: ProgramSettings): void => {
-    const loaded = load(next);
+  const replacePrograms = async (next: ProgramSettings): Promise<void> => {
+    const loaded = await load(next);
     try {
       attach(next, loaded);
     } catch (error) {
@@ -167,7 +169,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       ),
     swapProgram: (next) =>
       inOrder(async () => {
-        replacePrograms(next);
+        await replacePrograms(next);
         log.info({ verified: programs.verifiedInstructions }, 'program swapped');
       }),
     updateDevices: (devices, egress) =>
@@ -175,7 +177,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
         const next = { ...settings, devices, egress };
         const wantsTc = devices.some((device) => device.attach === 'tc');
         const lacksTc = wantsTc && programs.verifiedInstructions.lb_tc === undefined;
-        if (lacksTc) replacePrograms(next);
+        if (lacksTc) await replacePrograms(next);
         else attach(next, programs);
         settings = next;
       }),

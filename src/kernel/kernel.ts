@@ -72,6 +72,8 @@ export interface BpfLink {
 
 export interface Kernel {
   loadObject(options: LoadOptions): LoadedObject;
+  /** The same while this thread goes on: the verifier may think for most of a second. */
+  loadObjectAside(options: LoadOptions): Promise<LoadedObject>;
   /** Opens a pinned map; undefined if there is none. */
   openPinnedMap(path: string): BpfMap | undefined;
   closeFd(fd: number): void;

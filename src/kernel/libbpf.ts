@@ -3,7 +3,7 @@ import { closeSync, existsSync } from 'node:fs';
 import { buildProduct } from './build-directory.ts';
 import { type Kernel, KernelError } from './kernel.ts';
 import { Links } from './links.ts';
-import { loadObject } from './load-object.ts';
+import { loadObject, loadObjectAside } from './load-object.ts';
 import { buildMaglevTable } from './maglev-table.ts';
 import { loadU64, MapMemory, storeU64 } from './map-memory.ts';
 import { MapAccess, openPinnedMap } from './maps.ts';
@@ -47,6 +47,7 @@ export function openKernel(): Kernel {
   return {
     possibleCpus,
     loadObject: (options) => loadObject(native, options),
+    loadObjectAside: (options) => loadObjectAside(native, options),
     openPinnedMap: (path) => openPinnedMap(native, path),
     closeFd: (fd) => closeSync(fd),
     lookup: (map, key) => access.lookup(map, key),

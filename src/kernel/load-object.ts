@@ -27,20 +27,55 @@ export function pinPath(directory: string, mapName: string): string {
 }
 
 export function loadObject(native: NativeCalls, options: LoadOptions): LoadedObject {
+  const { object, reused } = prepare(native, options);
+  try {
+    return finish(native, object, options, reused, native.bpf.objectLoad(object));
+  } catch (error) {
+    native.bpf.objectClose(object);
+    throw error;
+  }
+}
+
+/** As {@link loadObject}, with maps and verifier on a thread of their own. */
+export async function loadObjectAside(native: NativeCalls, options: LoadOptions): Promise<LoadedObject> {
+  const { object, reused } = prepare(native, options);
+  try {
+    return finish(native, object, options, reused, await native.bpf.objectLoad.async(object));
+  } catch (error) {
+    native.bpf.objectClose(object);
+    throw error;
+  }
+}
+
+interface PreparedObject {
+  readonly object: Address;
+  /** Names of the maps that exist already. */
+  readonly reused: ReadonlySet<string>;
+}
+
+function prepare(native: NativeCalls, options: LoadOptions): PreparedObject {
   takeLog(native);
   const object = open(native, options);
   try {
     selectProgram(native, object, options);
     setConstants(native, object, options);
-    const reused = prepareMaps(native, object, options);
-    const result = native.bpf.objectLoad(object);
-    if (result < 0) throw loadError(native, result, options);
-    pinNewMaps(native, object, options, reused);
-    return describe(native, object, options);
+    return { object, reused: prepareMaps(native, object, options) };
   } catch (error) {
     native.bpf.objectClose(object);
     throw error;
   }
+}
+
+function finish(
+  native: NativeCalls,
+  object: Address,
+  options: LoadOptions,
+  reused: ReadonlySet<string>,
+  result: number,
+): LoadedObject {
+  if (result < 0) throw loadError(native, result, options);
+  pinNewMaps(native, object, options, reused);
+  return describe(native, object, options);
 }
 
 function open(native: NativeCalls, { objectPath }: LoadOptions): Address {
