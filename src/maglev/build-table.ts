@@ -1,6 +1,7 @@
 /** A service's Maglev table from its backends, in whatever order they come. */
 import type { Kernel } from '../kernel/kernel.ts';
-import { type BackendIdentity, compareIdentities, hashIdentity } from './backend-identity.ts';
+import { type BackendIdentity, compareIdentities } from './backend-identity.ts';
+import { hashIdentities } from './hash-identity.ts';
 import { slotQuotas } from './quotas.ts';
 
 export interface TableMember {
@@ -18,16 +19,7 @@ export interface MaglevTable {
 
 /** Quotas by member as given; the order of identities breaks ties, not the order of input. */
 export function quotasOf(members: readonly TableMember[], slots: number): Uint32Array {
-  const order = identityOrder(members);
-  const sorted = slotQuotas(
-    order.map((index) => (members[index] as TableMember).weight),
-    slots,
-  );
-  const quotas = new Uint32Array(members.length);
-  order.forEach((member, position) => {
-    quotas[member] = sorted[position] as number;
-  });
-  return quotas;
+  return quotasInOrder(members, identityOrder(members), slots);
 }
 
 /** Undefined when no member has weight. */
@@ -36,21 +28,36 @@ export function buildTable(
   members: readonly TableMember[],
   slots: number,
 ): MaglevTable | undefined {
-  const quotas = quotasOf(members, slots);
-  const order = identityOrder(members).filter((index) => quotas[index] !== 0);
+  const all = identityOrder(members);
+  const quotas = quotasInOrder(members, all, slots);
+  const order = all.filter((index) => quotas[index] !== 0);
   if (order.length === 0) return undefined;
-  const hashes = new BigUint64Array(order.length * 2);
-  order.forEach((member, position) => {
-    hashes.set(hashIdentity((members[member] as TableMember).identity), position * 2);
-  });
   const owners = build(
     slots,
-    hashes,
+    hashIdentities(order.map((member) => (members[member] as TableMember).identity)),
     Uint32Array.from(order, (member) => quotas[member] as number),
   );
-  // A plain loop: this runs over every slot of every table.
-  for (let slot = 0; slot < owners.length; slot++) owners[slot] = order[owners[slot] as number] as number;
+  // Members mostly come in order already, and this would run over every slot of every table.
+  if (order.some((member, position) => member !== position)) renameOwners(owners, Uint16Array.from(order));
   return { owners, quotas };
+}
+
+function renameOwners(owners: Uint16Array, names: Uint16Array): void {
+  for (let slot = 0; slot < owners.length; slot++) owners[slot] = names[owners[slot] as number] as number;
+}
+
+function quotasInOrder(
+  members: readonly TableMember[],
+  order: readonly number[],
+  slots: number,
+): Uint32Array {
+  const weights = order.map((index) => (members[index] as TableMember).weight);
+  const sorted = slotQuotas(weights, slots);
+  const quotas = new Uint32Array(members.length);
+  order.forEach((member, position) => {
+    quotas[member] = sorted[position] as number;
+  });
+  return quotas;
 }
 
 function identityOrder(members: readonly TableMember[]): number[] {

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { hashIdentity, identityOfIpv4 } from '../../src/maglev/backend-identity.ts';
+import { identityOfIpv4 } from '../../src/maglev/backend-identity.ts';
 import { buildTable } from '../../src/maglev/build-table.ts';
 import { type FlowTuple, flowHash, slotOf } from '../../src/maglev/flow-hash.ts';
+import { hashIdentity } from '../../src/maglev/hash-identity.ts';
 import { TABLE_SIZES } from '../../src/services/desired-state.ts';
 import { referenceTable } from '../model/maglev-reference.ts';
 

@@ -3,9 +3,11 @@
  * written once by `npx tsx test/golden/write-golden.ts`; writing them anew breaks running fleets.
  */
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { hashIdentity, identityOfIpv4 } from '../../../src/maglev/backend-identity.ts';
+import { identityOfIpv4 } from '../../../src/maglev/backend-identity.ts';
 import { flowHash, slotOf } from '../../../src/maglev/flow-hash.ts';
+import { hashIdentity } from '../../../src/maglev/hash-identity.ts';
 import type { FlowVectors, TableVectors } from '../../golden/write-golden.ts';
 import { goldenTable } from '../../golden/write-golden.ts';
 import { referenceTable } from '../../model/maglev-reference.ts';
@@ -33,4 +35,31 @@ test('identities and tables', () => {
   for (const table of tables) {
     expect(goldenTable(referenceTable, table.slots, table.weights)).toEqual(table);
   }
+});
+
+test('the identity hash in halves is the one in whole words', () => {
+  const word = 0xffffffffffffffffn;
+  const seed = 0x9e3779b97f4a7c15n;
+  const mix = (value: bigint): bigint => {
+    let h = value & word;
+    h ^= h >> 33n;
+    h = (h * 0xff51afd7ed558ccdn) & word;
+    h ^= h >> 33n;
+    h = (h * 0xc4ceb9fe1a85ec53n) & word;
+    return h ^ (h >> 33n);
+  };
+  const u32 = fc.oneof(fc.constantFrom(0, 1, 0xffff, 0x10000, 0x80000000, 0xffffffff), fc.nat(0xffffffff));
+  const address = fc.tuple(u32, u32, u32, u32);
+  const u16 = fc.nat(0xffff);
+  fc.assert(
+    fc.property(address, u16, fc.nat(255), fc.constantFrom(4, 6), (words, port, protocol, family) => {
+      const [a, b, c, d] = words.map(BigInt) as [bigint, bigint, bigint, bigint];
+      let state = mix(seed ^ BigInt(port * 0x10000 + protocol * 0x100 + family));
+      state = mix(state ^ ((a << 32n) | b));
+      state = mix(state ^ ((c << 32n) | d));
+      const expected = [mix(state + seed), mix(state + 2n * seed)];
+      expect(hashIdentity({ address: words, port, protocol, family })).toEqual(expected);
+    }),
+    { numRuns: 500 },
+  );
 });
