@@ -11,7 +11,7 @@
 
 #include "answer.h"
 
-#define GENERAL_PATH (-1)	/* no verdict: VERDICT_BASE keeps those above 0 */
+#define GENERAL_PATH GO_ON
 
 /* Where things are in a frame without tags and options. */
 #define PLAIN_IP(frame) ((struct iphdr *)((frame) + ETH_HLEN))
@@ -20,8 +20,9 @@
 #define TCP_OFFSET_FLAGS 12	/* data offset and flags, one word */
 #define PLAIN_SIZE (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
 
-/* Everything that the general path would refuse, or look at twice. */
-static __always_inline int is_plain_frame(const hook_ctx *ctx, void *frame)
+/* The IP total length; 0 if there is anything that the general path would
+ * refuse, or look at twice. The protocol is a constant, here and below. */
+static __always_inline __u32 plain_length(const hook_ctx *ctx, void *frame, const __u8 protocol)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
 	__u32 length = bpf_ntohs(ip->tot_len), header, flags;
@@ -29,13 +30,14 @@ static __always_inline int is_plain_frame(const hook_ctx *ctx, void *frame)
 	if (ip->frag_off & IP_FRAGMENT || ip->ttl <= 1 ||
 	    ETH_HLEN + length > hook_frame_length(ctx))
 		return 0;
-	if (ip->protocol == IPPROTO_UDP)
-		return length >= sizeof(struct iphdr) + sizeof(struct udphdr);
+	if (protocol == IPPROTO_UDP)
+		return length >= sizeof(struct iphdr) + sizeof(struct udphdr) ? length : 0;
 	flags = *(__u16 *)(PLAIN_L4(frame) + TCP_OFFSET_FLAGS);
 	header = (flags >> 2) & 0x3c;
-	return ip->protocol == IPPROTO_TCP &&
-	       !(flags & (TCP_SYN | TCP_FIN | TCP_RST) << 8) &&
-	       header >= sizeof(struct tcphdr) && length >= sizeof(struct iphdr) + header;
+	if (flags & (TCP_SYN | TCP_FIN | TCP_RST) << 8 || header < sizeof(struct tcphdr) ||
+	    length < sizeof(struct iphdr) + header)
+		return 0;
+	return length;
 }
 
 /* A next hop that can be used as it is: its words {dmac, state}, {smac, vlan}. */
@@ -56,12 +58,12 @@ static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, struc
 }
 
 /* The checksum comes last: on tc it moves the frame. */
-static __always_inline int send_plain(hook_ctx *ctx, void *frame, const struct rewrite *to,
-				      const struct fresh_hop *hop)
+static __always_inline int send_plain(hook_ctx *ctx, void *frame, const __u8 protocol,
+				      const struct rewrite *to, const struct fresh_hop *hop)
 {
+	const __u32 at = protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
+						   offsetof(struct udphdr, check);
 	struct iphdr *ip = PLAIN_IP(frame);
-	__u32 at = ip->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
-						 offsetof(struct udphdr, check);
 
 	*(__u64 *)frame = (hop->target & MAC_MASK) | hop->source << 48;
 	*(__u32 *)(frame + 8) = hop->source >> 16;
@@ -71,27 +73,27 @@ static __always_inline int send_plain(hook_ctx *ctx, void *frame, const struct r
 	ip->daddr = to->destination;
 	PLAIN_PORTS(frame) = to->ports;
 	if (hook_update_l4(ctx, PLAIN_L4(frame) + at, ETH_HLEN + sizeof(struct iphdr) + at,
-			   ip->protocol, to->l3_delta, to->l4_delta))
-		return DONE(HOOK_DROP);
+			   protocol, to->l3_delta, to->l4_delta))
+		return DROP(DROP_INTERNAL);
 	return hook_send(ctx, hop->ifindex);
 }
 
-static __always_inline int forward_plain(hook_ctx *ctx, void *frame)
+static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 protocol)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
 	struct flow_key4 key = {
 		.client = ip->saddr, .vip = ip->daddr,
 		.client_port = PLAIN_PORTS(frame), .vip_port = PLAIN_PORTS(frame) >> 16,
-		.protocol = ip->protocol,
+		.protocol = protocol,
 	};
 	struct flow_forward *flow = bpf_map_lookup_elem(&flows4, &key);
 	struct fresh_hop fresh;
 	struct backend *backend;
 	struct next_hop *hop;
 	struct rewrite to;
-	__u32 now = clock_now();
+	__u32 length = plain_length(ctx, frame, protocol), now = clock_now();
 
-	if (!flow || now - flow->checked >= config.hz)
+	if (!length || !flow || now - flow->checked >= config.hz)
 		return GENERAL_PATH;
 	backend = bpf_map_lookup_elem(&backends, &flow->backend);
 	if (!backend || backend_gone(backend, flow->backend_generation))
@@ -104,28 +106,29 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame)
 	to.ports = flow->snat_port | (__u32)backend->port << 16;
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
-	count_in(flow->service, flow->backend, bpf_ntohs(ip->tot_len));
-	return send_plain(ctx, frame, &to, &fresh);
+	count_in(flow->service, flow->backend, length);
+	return send_plain(ctx, frame, protocol, &to, &fresh);
 }
 
 /* A port outside the configured ends has a record too; it is never alive. */
-static __always_inline int answer_plain(hook_ctx *ctx, void *frame, __u8 snat_index)
+static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 protocol,
+					__u32 snat_index)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
-	__u32 index = (__u32)snat_index << 16 | bpf_ntohs(PLAIN_PORTS(frame) >> 16);
+	__u32 index = snat_index << 16 | bpf_ntohs(PLAIN_PORTS(frame) >> 16);
 	struct flow_record *record = bpf_map_lookup_elem(&flow_records, &index);
 	struct fresh_hop fresh;
 	struct backend *backend;
 	struct next_hop *hop;
 	struct rewrite to;
 	union life life;
-	__u32 now = clock_now();
+	__u32 length = plain_length(ctx, frame, protocol), now = clock_now();
 
-	if (!record)
+	if (!length || !record)
 		return GENERAL_PATH;
 	life = life_read(record);
-	if (!life_live(life) || life.state == FLOW_UDP || now - life.seen >= config.hz ||
-	    record->protocol != ip->protocol)
+	if (!life_live(life) || now - life.seen >= config.hz || record->protocol != protocol ||
+	    (protocol == IPPROTO_UDP && life.state == FLOW_UDP))
 		return GENERAL_PATH;
 	backend = bpf_map_lookup_elem(&backends, &record->backend);
 	if (!backend || backend_gone(backend, record->backend_generation) ||
@@ -141,6 +144,6 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, __u8 snat_in
 	to.ports = *(__u32 *)&record->vip_port;
 	to.l3_delta = ~record->l3_delta;
 	to.l4_delta = ~record->l4_delta;
-	count_out(record->service, record->backend, bpf_ntohs(ip->tot_len));
-	return send_plain(ctx, frame, &to, &fresh);
+	count_out(record->service, record->backend, length);
+	return send_plain(ctx, frame, protocol, &to, &fresh);
 }

@@ -40,6 +40,11 @@ static __always_inline __u32 hook_frame_length(const hook_ctx *ctx)
 	return ctx->len;
 }
 
+static __always_inline int hook_is_tagged(const hook_ctx *ctx)
+{
+	return ctx->vlan_present;
+}
+
 static __always_inline void hook_make_readable(hook_ctx *ctx, __u32 bytes)
 {
 	if (hook_data(ctx) + bytes > hook_end(ctx))

@@ -40,6 +40,12 @@ static __always_inline __u32 hook_frame_length(const hook_ctx *ctx)
 	return length;
 }
 
+/* Tags are in the frame. */
+static __always_inline int hook_is_tagged(const hook_ctx *ctx)
+{
+	return 0;
+}
+
 /* XDP frames are linear here. */
 static __always_inline void hook_make_readable(hook_ctx *ctx, __u32 bytes)
 {

@@ -114,24 +114,27 @@ static __always_inline int is_in_vip_range(__u32 address)
 	return 0;
 }
 
-/* A word with the number of the SNAT address, or 0 if it is none of ours. */
-#define SNAT_FOUND 0x10000
-#define SNAT_OWN 0x20000
-static __always_inline __u32 find_snat(__u32 address)
+/* The range of SNAT addresses that has this address, or NULL. */
+static __always_inline const volatile struct snat_range *find_snat_range(__u32 address)
 {
 #pragma unroll
 	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
-		__u32 offset;
-
 		if (i >= config.snat4_count)
 			break;
-		offset = bpf_ntohl(address) - config.snat4[i].first;
-		if (offset < config.snat4[i].count)
-			return (config.snat4[i].first_index + offset) | SNAT_FOUND |
-			       (config.snat4[i].own ? SNAT_OWN : 0);
+		if (bpf_ntohl(address) - config.snat4[i].first < config.snat4[i].count)
+			return &config.snat4[i];
 	}
-	return 0;
+	return NULL;
 }
+
+/* The number of one of the range's addresses among all SNAT addresses. */
+static __always_inline __u32 snat_number(const volatile struct snat_range *range, __u32 address)
+{
+	return range->first_index + bpf_ntohl(address) - range->first;
+}
+
+/* Both in one word, for functions with few arguments. */
+#define SNAT_OWN 0x20000
 
 /* Reads the IPv4 header and refuses what makes no sense. */
 static __always_inline int read_ipv4(hook_ctx *ctx, struct packet *pkt, struct headers *at)

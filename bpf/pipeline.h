@@ -70,7 +70,7 @@ static __always_inline int to_vip(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size)
 	return finish(ctx, &pkt, forward(ctx, &pkt, &at));
 }
 
-/* A packet to a SNAT address: the word of find_snat says which. */
+/* A packet to a SNAT address: snat is its number, and SNAT_OWN. */
 static __always_inline int to_snat(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size, __u32 snat)
 {
 	struct packet pkt;
@@ -106,7 +106,8 @@ static __noinline int to_snat_any(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size,
 /* The general path. */
 static __noinline int balance_any(hook_ctx *ctx)
 {
-	__u32 offset = find_ipv4(ctx), size, snat;
+	const volatile struct snat_range *range;
+	__u32 offset = find_ipv4(ctx), size;
 	struct iphdr *ip = hook_data(ctx) + offset;
 
 	if (!offset || (void *)(ip + 1) > hook_end(ctx))
@@ -114,32 +115,43 @@ static __noinline int balance_any(hook_ctx *ctx)
 	size = (*(__u8 *)ip & 0xf) * 4;
 	if (is_in_vip_range(ip->daddr))
 		return to_vip_any(ctx, offset, size);
-	snat = find_snat(ip->daddr);
-	return snat ? to_snat_any(ctx, offset, size, snat) : HOOK_PASS;
+	range = find_snat_range(ip->daddr);
+	if (!range)
+		return HOOK_PASS;
+	return to_snat_any(ctx, offset, size,
+			   snat_number(range, ip->daddr) | (range->own ? SNAT_OWN : 0));
 }
 
 static __always_inline int balance(hook_ctx *ctx)
 {
-	struct iphdr *ip;
-	void *frame;
+	const volatile struct snat_range *range;
 	int result = GENERAL_PATH;
-	__u32 snat;
+	struct iphdr *ip;
+	__u32 number;
+	void *frame;
 
 	hook_make_readable(ctx, HEADERS_MOST);
 	frame = hook_data(ctx);
 	ip = PLAIN_IP(frame);
-	if (frame + PLAIN_SIZE > hook_end(ctx) || *(__u8 *)ip != 0x45 ||
+	if (hook_is_tagged(ctx) || frame + PLAIN_SIZE > hook_end(ctx) || *(__u8 *)ip != 0x45 ||
 	    *(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))
 		return balance_any(ctx);
 	if (is_in_vip_range(ip->daddr)) {
-		if (likely(is_plain_frame(ctx, frame)))
-			result = forward_plain(ctx, frame);
+		if (ip->protocol == IPPROTO_TCP)
+			result = forward_plain(ctx, frame, IPPROTO_TCP);
+		else if (ip->protocol == IPPROTO_UDP)
+			result = forward_plain(ctx, frame, IPPROTO_UDP);
 	} else {
-		snat = find_snat(ip->daddr);
-		if (!snat)
+		range = find_snat_range(ip->daddr);
+		if (!range)
 			return HOOK_PASS;
-		if (likely(is_plain_frame(ctx, frame)))
-			result = answer_plain(ctx, frame, snat);
+		number = snat_number(range, ip->daddr);
+		if (ip->protocol == IPPROTO_TCP)
+			result = answer_plain(ctx, frame, IPPROTO_TCP, number);
+		else if (ip->protocol == IPPROTO_UDP)
+			result = answer_plain(ctx, frame, IPPROTO_UDP, number);
 	}
-	return likely(result > GO_ON) ? result - VERDICT_BASE : balance_any(ctx);
+	if (likely(result > GO_ON))
+		return result - VERDICT_BASE;
+	return result ? refuse(ctx, 0, ROLE_TO_VIP, result) : balance_any(ctx);
 }

@@ -67,8 +67,8 @@ export async function openEmptyBed(kernel: Kernel, options: BedOptions): Promise
   const dataplane = await openDataplane({
     kernel: {
       ...kernel,
-      loadObject(load) {
-        const object = kernel.loadObject(load);
+      async loadObjectAside(load) {
+        const object = await kernel.loadObjectAside(load);
         if (load.programName === 'lb_xdp') programFd = object.programFd;
         return object;
       },
@@ -80,6 +80,7 @@ export async function openEmptyBed(kernel: Kernel, options: BedOptions): Promise
     egress: [{ ifindex: ingressIfindex, parent: ingressIfindex, vlan: 0 }],
     log: { info: () => {} },
   });
+  if (programFd < 0) throw new Error('the dataplane loaded no lb_xdp in the way that this bench watches');
   const { min, max } = config.snat.ports;
   return {
     dataplane,

@@ -47,7 +47,7 @@ describe.each<[string, Partial<EndpointSpec>]>([
     const streams = await streamLoad(lb.rig, CLIENT, { host: VIP, port: 7, connections: 20 });
     const before = await streams.until('20 streams', (counters) => counters.open === 20);
     expect(before.byPod['echo-1']).toBeGreaterThan(0);
-    const kept = await httpLoad(lb.rig, CLIENT, { host: VIP, port: 80, keepAlive: true, loops: 12 });
+    const kept = await httpLoad(lb.rig, CLIENT, { host: VIP, port: 80, keepAlive: true, loops: 48 });
     await kept.until('kept connections to web-1-1', (counters) => (counters.answers['web-1-1'] ?? 0) > 0);
 
     await apply(withEndpoint(echo, 'echo-1', change), isDraining(addressOf(echo, 'echo-1')));
@@ -80,7 +80,7 @@ describe('a backend that is removed while it has connections', () => {
       host: VIP,
       port: 80,
       keepAlive: true,
-      loops: 16,
+      loops: 64,
       timeout: 3000,
     });
     await kept.until('connections to all pods', (counters) => Object.keys(counters.answers).length === 4);
