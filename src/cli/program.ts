@@ -1,23 +1,18 @@
 /** lbctl's commands and options. */
 import { Command, Option } from 'commander';
 import { parseTimeout } from './command-options.ts';
-import { addAnnouncementCommands } from './commands/announcement.ts';
-import { addBackendCommands } from './commands/backend.ts';
-import { addCompletionCommands } from './commands/completion.ts';
-import { addConnectionCommands } from './commands/connection.ts';
-import { addMaglevCommands } from './commands/maglev.ts';
-import { addServiceCommands } from './commands/service.ts';
-import { addStatsCommand } from './commands/stats.ts';
-import { addProblemsCommand, addStatusCommand } from './commands/status.ts';
-import { addVersionCommand } from './commands/version.ts';
+import { addCommands } from './commands.ts';
 import { examples } from './examples.ts';
 import { EXIT_HELP } from './exit-codes.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_BPF_DIRECTORY, DEFAULT_RUNTIME_DIRECTORY } from './locations.ts';
 import { lbctlVersion } from './version.ts';
 
-/** Commander throws instead of ending the process; what it prints goes to the host. */
-export function makeProgram(host: Host): Command {
+/**
+ * Commander throws instead of ending the process; what it prints goes to the host. With the command line's
+ * words it has at least the commands that these can mean, without words all of them.
+ */
+export async function makeProgram(host: Host, words: readonly string[] = []): Promise<Command> {
   const program = new Command('lbctl')
     .description('Looks at the load balancer of this node, and drains it.')
     .configureHelp({ showGlobalOptions: true })
@@ -48,16 +43,7 @@ export function makeProgram(host: Host): Command {
     .option('--no-color', 'no colours (also: NO_COLOR, or a stdout that is no terminal)')
     .addHelpText('after', programHelp());
 
-  addStatusCommand(program, host);
-  addServiceCommands(program, host);
-  addBackendCommands(program, host);
-  addConnectionCommands(program, host);
-  addStatsCommand(program, host);
-  addMaglevCommands(program, host);
-  addProblemsCommand(program, host);
-  addAnnouncementCommands(program, host);
-  addCompletionCommands(program, host);
-  addVersionCommand(program, host);
+  await addCommands(program, host, words);
   return program;
 }
 

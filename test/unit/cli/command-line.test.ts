@@ -59,8 +59,8 @@ describe('a mistake', () => {
   });
 });
 
-describe('--help', () => {
-  const names = commandsOf().map(pathOf);
+describe('--help', async () => {
+  const names = (await commandsOf()).map(pathOf);
   it.each(names)('of lbctl %s has examples and the options of all commands', async (path) => {
     const { code, stdout, stderr } = await run(...path.split(' '), '--help');
     expect(code).toBe(0);
@@ -214,4 +214,15 @@ describe('version', () => {
     expect(JSON.parse(alone.stdout)).toEqual({ lbctl: version, agent: 'not running' });
     expect((await run('--version')).stdout).toBe(`${version}\n`);
   });
+});
+
+it('a command is there when only its own file is read, by its name and by its alias', async () => {
+  for (const command of (await commandsOf()).filter((each) => each.parent?.parent === null)) {
+    for (const name of [command.name(), ...command.aliases()]) {
+      const alone = await commandsOf(['--socket', '/nowhere', name]);
+      const read = await commandsOf([name, '--help']);
+      for (const commands of [alone, read]) expect(commands.map(pathOf)).toContain(command.name());
+      expect(read.length).toBeLessThan(alone.length);
+    }
+  }
 });

@@ -3,7 +3,7 @@ import type { Host } from '../../../src/cli/host.ts';
 import { makeProgram } from '../../../src/cli/program.ts';
 
 /** Every command of lbctl, groups included, hidden ones and lbctl itself not. */
-export function commandsOf(): Command[] {
+export async function commandsOf(words: readonly string[] = []): Promise<Command[]> {
   const host: Host = {
     env: {},
     now: () => 0,
@@ -16,7 +16,7 @@ export function commandsOf(): Command[] {
     command.commands
       .filter((child) => !child.name().startsWith('__'))
       .flatMap((child) => [child, ...visible(child)]);
-  return visible(makeProgram(host));
+  return visible(await makeProgram(host, words));
 }
 
 /** `service list` */
