@@ -4,14 +4,13 @@
  * known flow that was seen within the last second, with nothing in its TCP
  * flags, and a next hop that is fresh. All its offsets are constants, and
  * whatever is not so leads to the general path before anything was changed or
- * counted. So there is nothing here that the general path does not say too;
- * it only costs a third.
+ * counted. So there is nothing here that the general path does not say too.
  */
 #pragma once
 
 #include "answer.h"
 
-#define GENERAL_PATH GO_ON
+#define GENERAL_PATH GO_ON	/* nothing was changed: let the general path decide */
 
 /* Where things are in a frame without tags and options. */
 #define PLAIN_IP(frame) ((struct iphdr *)((frame) + ETH_HLEN))
