@@ -14,6 +14,8 @@ const volatile struct exported_enums {
 	enum drop_reason drop_reason;
 	enum event_kind event_kind;
 	enum backend_state backend_state;
+	enum service_mode service_mode;
+	enum service_flag service_flag;
 	enum flow_state flow_state;
 	enum flow_flag flow_flag;
 	enum next_hop_state next_hop_state;

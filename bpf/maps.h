@@ -39,12 +39,29 @@
 		__type(value, value_type);				\
 	} name SEC(".maps")
 
+#define LRU_HASH(name, key_type, value_type, entries)			\
+	struct {							\
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);			\
+		__uint(max_entries, entries);				\
+		__type(key, key_type);					\
+		__type(value, value_type);				\
+	} name SEC(".maps")
+
 /* Configuration, written by the agent. */
 MAPPED_ARRAY(frontends, struct frontend_bucket, 16384);
 HASH(frontend_overflow, struct frontend_key, __u32, 1024);
 MAPPED_ARRAY(services, struct service, 16384);
 MAPPED_ARRAY(maglev_slots, struct slot_line, 32768);
 MAPPED_ARRAY(backends, struct backend, 65536);
+
+/* Which clients a service has, by {service, family, address}. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct source_range_key);
+	__type(value, __u32);
+} source_ranges SEC(".maps");
 HASH(egress_devices, __u32, struct egress_device, 256);
 
 /* Written by both: the agent names whom to resolve, programs fill in how. */
@@ -53,9 +70,17 @@ MAPPED_ARRAY(next_hops, struct next_hop, 8192);
 /* Flows, written by the programs. */
 HASH(flows4, struct flow_key4, struct flow_forward, 65536);
 MAPPED_ARRAY(flow_records, struct flow_record, 65536);
+HASH(flows6, struct flow_key6, struct flow_forward, 65536);
 HASH(snat_shared, struct shared_key, __u32, 65536);
 MAPPED_ARRAY(snat_extra_keys, struct shared_key, 65536);	/* by extra record: its key in snat_shared */
 MAPPED_ARRAY(snat_cursors, struct snat_cursor, 1024);
+
+/* Flows of tracked slots. Never evicts: where it is full, nothing is remembered. */
+HASH(remembered4, struct flow_key4, struct remembered_flow, 65536);
+HASH(remembered6, struct flow_key6, struct remembered_flow, 65536);
+PER_CPU_ARRAY(remember_budgets, struct remember_budget, 16384);
+
+LRU_HASH(fragments, struct fragment_key, struct fragment_ports, 16384);
 
 /* Counters. */
 PER_CPU_ARRAY(service_counters, struct traffic_counters, 16384);

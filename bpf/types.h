@@ -45,6 +45,11 @@ enum drop_reason {
 	DROP_NO_ROUTE,		/* the route towards the next hop is a blackhole */
 	DROP_REJECT_LIMITED,	/* a reject that the rate limit held back */
 	DROP_INTERNAL,		/* a map entry that must exist does not */
+	DROP_EXTENSION_HEADER,	/* IPv6 extension headers too many, too long, or not to be forwarded */
+	DROP_EARLY_FRAGMENT,	/* a later fragment, and the first has not taught its ports */
+	DROP_ICMP_NO_FLOW,	/* an ICMP error whose quoted packet belongs to no flow of ours */
+	DROP_SOURCE_RANGE,	/* the client is in none of the service's source ranges */
+	DROP_TOO_BIG,		/* does not fit the way to the backend, answered or not */
 	DROP_REASONS,
 };
 
@@ -57,6 +62,12 @@ enum event_kind {
 	EVENT_SNAT_REUSED_EARLY,	/* a closed flow's port reused before its hold ended */
 	EVENT_FLOW_ORPHAN,		/* a forward half without its record was removed */
 	EVENT_SNAT_PASSED,		/* to the node's own SNAT address, not a flow: kernel's */
+	EVENT_REMEMBERED,		/* a flow of a tracked slot was remembered */
+	EVENT_NOT_REMEMBERED,		/* it was not, by rate or a full table: the former owner has it */
+	EVENT_TOO_BIG_ANSWERED,		/* frag-needed or packet-too-big sent */
+	EVENT_TTL_ANSWERED,		/* time-exceeded sent */
+	EVENT_ICMP_FORWARDED,		/* an ICMP error followed its flow */
+	EVENT_FRAGMENT_FOLLOWED,	/* a later fragment followed the first */
 	EVENT_KINDS,
 };
 
@@ -64,6 +75,22 @@ enum backend_state {
 	BACKEND_FREE = 0,	/* no backend here: flows that name it are lost */
 	BACKEND_ACTIVE = 1,	/* may be named by slots */
 	BACKEND_DRAINING = 2,	/* keeps its flows, is in no table */
+};
+
+/* How packets travel to a service's backends. */
+enum service_mode {
+	MODE_SNAT = 0,
+	MODE_IPIP = 1,		/* DSR: in an outer IPv4 or IPv6 header */
+	MODE_GUE = 2,		/* DSR: in UDP, Generic UDP Encapsulation */
+	MODE_L2 = 3,		/* DSR: by MAC address, on the same segment */
+	SERVICE_MODES,
+};
+
+enum service_flag {
+	SERVICE_F_MODE = 3,		/* the bits of enum service_mode */
+	SERVICE_F_AFFINITY = 4,		/* the hash is of the client's address alone */
+	SERVICE_F_SOURCES = 8,		/* only clients in source_ranges are served */
+	SERVICE_F_HASH3 = 16,		/* the hash leaves out the ports: fragments need no memory */
 };
 
 enum flow_state {
@@ -121,8 +148,15 @@ struct service {
 	struct frontend_key key;
 	__u32 flags;
 	__u64 table;
+	/* The table of the oldest owners since the window opened, in the same
+	 * block and with a size class of its own; 0: no window. It is stored
+	 * before the table whose tracked bits need it. */
+	__u64 oldest;
 	__u32 generation;	/* counts the lives of this index */
-	__u32 reserved[7];	/* window start, previous table: hash-first consistency */
+	__u32 window_start;	/* jiffies of the last change that tracked a slot */
+	__u32 window_tcp;	/* jiffies until tracked slots flip */
+	__u32 window_udp;
+	__u32 reserved[2];
 };
 
 /*
@@ -179,7 +213,8 @@ struct next_hop {
 	__u8 family;
 	__u8 in_use;		/* towards clients: claimed by the first CPU that needs it */
 	__u16 generation;	/* towards clients: counts the lives of this index */
-	__u32 reserved[5];
+	__u32 mtu;		/* of the way there, bytes from the IP header on; 0: not known */
+	__u32 reserved[4];
 } ALIGNED_WORDS;
 
 /* The device behind an ifindex that the FIB names: a VLAN device stands for
@@ -197,6 +232,57 @@ struct flow_key4 {
 	__be16 client_port;
 	__be16 vip_port;
 	__u32 protocol;
+};
+
+struct flow_key6 {
+	__be32 client[4];
+	__be32 vip[4];
+	__be16 client_port;
+	__be16 vip_port;
+	__u32 protocol;
+};
+
+/*
+ * A flow of a tracked slot that is remembered, by its tuple; or a client of a
+ * service with affinity, by a tuple without ports. In place only the last
+ * eight bytes change, by one store.
+ */
+struct remembered_flow {
+	__u32 backend;			/* index into backends */
+	__u16 backend_generation;
+	__u8 state;			/* enum flow_state: FLOW_SYN, _ESTABLISHED, _CLOSED, _UDP */
+	__u8 reserved;
+	__u32 isn;			/* of the SYN that was remembered, as on the wire */
+	__u32 seen;			/* jiffies, to within a second */
+} ALIGNED_WORDS;
+
+/* A token bucket for remembering, by service and CPU. */
+struct remember_budget {
+	__u32 refilled;		/* jiffies */
+	__u32 tokens;
+};
+
+/* What later fragments lack: the ports, from the first one. */
+struct fragment_key {
+	__be32 source[4];
+	__be32 destination[4];
+	__u32 id;
+	__u8 protocol;
+	__u8 family;
+	__u16 reserved;
+};
+struct fragment_ports {
+	__u32 ports;		/* source port in the low half, as loaded */
+	__u32 seen;		/* jiffies */
+};
+
+/* A service's clients: longest prefix match. For IPv4 the prefix covers
+ * addr[0] only. */
+struct source_range_key {
+	__u32 prefix_length;	/* 64 more than the CIDR's */
+	__u32 service;
+	__u32 family;
+	__be32 addr[4];
 };
 
 /*
@@ -287,12 +373,27 @@ struct prefix4 {
 	__be32 mask;
 };
 
+struct prefix6 {
+	__be32 network[4];
+	__be32 mask[4];
+};
+
 /* SNAT addresses that follow each other. */
 struct snat_range {
 	__u32 first;		/* the first address, in host order */
 	__u32 count;		/* how many addresses; 0: unused */
 	__u32 first_index;	/* number of the first address among all */
 	__u32 own;		/* 1: the node's own address, unknown packets go to the kernel */
+};
+
+/* The same for IPv6: addresses that differ in the last word only. */
+struct snat_range6 {
+	__be32 prefix[3];
+	__u32 first;		/* the last word of the first address, in host order */
+	__u32 count;
+	__u32 first_index;	/* counted on behind the IPv4 addresses */
+	__u32 own;
+	__u32 reserved;
 };
 
 #define MAX_VIP_RANGES 16
@@ -316,6 +417,17 @@ struct lb_config {
 	__u32 cpus;		/* possible CPUs: they start their walks apart */
 	__u32 timeout[FLOW_STATES];	/* jiffies, by enum flow_state */
 	__u32 reject_per_second;	/* a CPU */
+	__u32 vip6_count;
+	struct prefix6 vip6[MAX_VIP_RANGES];
+	__u32 snat6_count;
+	struct snat_range6 snat6[MAX_SNAT_RANGES];
+	/* DSR: outer sources, network | (flow hash & ~mask). */
+	struct prefix4 outer4;
+	struct prefix6 outer6;	/* only the last word varies */
+	__be16 gue_port;
+	__u8 default_mode;	/* enum service_mode: which lookup comes first */
+	__u8 reserved_mode;
+	__u32 remember_per_second;	/* a service and CPU */
 	__u8 answer_echo;
 	__u8 reject_unknown_port;
 	__u8 reject_no_backend;
@@ -332,6 +444,10 @@ SHARED_LAYOUT(struct backend, 32);
 SHARED_LAYOUT(struct next_hop, 64);
 SHARED_LAYOUT(struct egress_device, 8);
 SHARED_LAYOUT(struct flow_key4, 16);
+SHARED_LAYOUT(struct flow_key6, 40);
+SHARED_LAYOUT(struct remembered_flow, 16);
+SHARED_LAYOUT(struct fragment_key, 40);
+SHARED_LAYOUT(struct source_range_key, 28);
 SHARED_LAYOUT(struct flow_forward, 40);
 SHARED_LAYOUT(struct flow_record, 64);
 SHARED_LAYOUT(struct shared_key, 24);

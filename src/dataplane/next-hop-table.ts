@@ -103,7 +103,8 @@ export class NextHopTable {
       family: addressFamily.FAMILY_V4,
       inUse: 0,
       generation: 0,
-      reserved: [0, 0, 0, 0, 0],
+      mtu: 0,
+      reserved: [0, 0, 0, 0],
     });
     stores.bytes(this.#array, index * this.#array.stride, value);
   }

@@ -7,6 +7,7 @@ import {
   MAX_SNAT_RANGES,
   MAX_VIP_RANGES,
   SLOTS_PER_LINE,
+  serviceMode,
 } from '../layout/generated.ts';
 import { agentNextHops } from './room.ts';
 
@@ -23,6 +24,8 @@ export interface ProgramFacts {
   readonly cpus: number;
 }
 
+const NO_ADDRESS = [0, 0, 0, 0];
+const NO_SNAT_RANGE6 = { prefix: [0, 0, 0], first: 0, count: 0, firstIndex: 0, own: 0, reserved: 0 };
 const FREE_FRONTEND_PLACES = 3;
 const FLOW_CLAIMED_MS = 10_000;
 
@@ -47,6 +50,12 @@ export function mapSizes(config: DataplaneConfig): Record<string, number> {
     next_hops: nextHops,
     flow_records: records,
     flows4: flows,
+    flows6: 1,
+    remembered4: 1,
+    remembered6: 1,
+    remember_budgets: counted,
+    fragments: 1,
+    source_ranges: 1,
     snat_shared: extra + 1024,
     snat_extra_keys: Math.max(1, extra),
   };
@@ -83,6 +92,16 @@ export function programRodata(config: DataplaneConfig, facts: ProgramFacts): Uin
     cpus: facts.cpus,
     timeout: timeoutsInJiffies(config.timeouts, facts.hz),
     rejectPerSecond: config.reject.perSecond,
+    vip6Count: 0,
+    vip6: padded([], MAX_VIP_RANGES, { network: NO_ADDRESS, mask: NO_ADDRESS }),
+    snat6Count: 0,
+    snat6: padded([], MAX_SNAT_RANGES, NO_SNAT_RANGE6),
+    outer4: { network: 0, mask: 0xffffffff },
+    outer6: { network: NO_ADDRESS, mask: NO_ADDRESS },
+    guePort: 6080,
+    defaultMode: serviceMode.MODE_SNAT,
+    reservedMode: 0,
+    rememberPerSecond: 0,
     answerEcho: config.vips.echo ? 1 : 0,
     rejectUnknownPort: config.reject.unknownPort ? 1 : 0,
     rejectNoBackend: config.reject.noBackend ? 1 : 0,

@@ -22,6 +22,11 @@ const DROP_HELP: Record<Exclude<keyof typeof dropReason, 'DROP_NONE' | 'DROP_REA
   DROP_REJECT_LIMITED:
     'A reject that the rate limit held back: raise reject.perSecond if that is not a flood.',
   DROP_INTERNAL: 'An entry of the maps that must exist does not: please report it.',
+  DROP_EXTENSION_HEADER: 'IPv6 extension headers that are too many, too long, or must not be forwarded.',
+  DROP_EARLY_FRAGMENT: 'A later fragment came before the first one, or that one was lost.',
+  DROP_ICMP_NO_FLOW: 'An ICMP error that quotes a packet of no known flow: late, or forged.',
+  DROP_SOURCE_RANGE: 'The client is in none of the loadBalancerSourceRanges of the service.',
+  DROP_TOO_BIG: 'Too big for the way to the backend: raise the MTU between here and the workers.',
 };
 
 const EVENT_HELP: Record<Exclude<keyof typeof eventKind, 'EVENT_KINDS'>, string> = {
@@ -33,6 +38,13 @@ const EVENT_HELP: Record<Exclude<keyof typeof eventKind, 'EVENT_KINDS'>, string>
   EVENT_SNAT_REUSED_EARLY: 'A SNAT port reused before its hold time ended: add SNAT addresses.',
   EVENT_FLOW_ORPHAN: 'Entries of flows that had ended, removed when a packet met them.',
   EVENT_SNAT_PASSED: "To the node's own SNAT address and of no flow: left to the kernel.",
+  EVENT_REMEMBERED: 'Flows of tracked slots that were remembered, while a change of backends settles.',
+  EVENT_NOT_REMEMBERED:
+    'Flows of tracked slots that were not remembered, by rate or for want of room: with the former backend.',
+  EVENT_TOO_BIG_ANSWERED: 'Packets too big for the way to the backend: the client was told the MTU.',
+  EVENT_TTL_ANSWERED: 'Time-exceeded sent, as traceroute asks for.',
+  EVENT_ICMP_FORWARDED: 'ICMP errors that followed the flow they are about.',
+  EVENT_FRAGMENT_FOLLOWED: 'Later fragments that followed the first one.',
 };
 
 export interface CounterName {

@@ -97,8 +97,12 @@ describe('the generated layouts', () => {
       key,
       flags: 1,
       table: 0x0102030405060708n,
+      oldest: 5n,
       generation: 7,
-      reserved: [1, 2, 3, 4, 5, 6, 7],
+      windowStart: 1,
+      windowTcp: 2,
+      windowUdp: 3,
+      reserved: [1, 2],
     };
     const bytes = service.encode(value);
     expect(bytes).toHaveLength(64);
