@@ -4,28 +4,19 @@
 
 #include "maps.h"
 #include "packet.h"
+#include "packet_counter.h"
 
 static __always_inline void count_event(enum event_kind kind, __u16 length)
 {
-	__u32 index = kind;
-	struct packet_counter *counter = bpf_map_lookup_elem(&event_counters, &index);
-
-	if (counter) {
-		counter->packets++;
-		counter->bytes += length;
-	}
+	count_packet(&event_counters, kind, length);
 }
 
 static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 {
-	struct packet_counter *counter = bpf_map_lookup_elem(&drop_counters, &reason);
 	__u32 index = pkt->service * DROPS_PER_SERVICE + reason;
 	__u64 *drops;
 
-	if (counter) {
-		counter->packets++;
-		counter->bytes += pkt->length;
-	}
+	count_packet(&drop_counters, reason, pkt->length);
 	if (!pkt->service)
 		return;
 	drops = bpf_map_lookup_elem(&service_drops, &index);
@@ -35,41 +26,18 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 
 static __always_inline void count_in(__u32 service, __u32 backend, __u16 length)
 {
-	struct traffic_counters *counters = bpf_map_lookup_elem(&service_counters, &service);
-
-	if (counters) {
-		counters->packets_in++;
-		counters->bytes_in += length;
-	}
-	counters = bpf_map_lookup_elem(&backend_counters, &backend);
-	if (counters) {
-		counters->packets_in++;
-		counters->bytes_in += length;
-	}
+	count_traffic_in(&service_counters, service, length);
+	count_traffic_in(&backend_counters, backend, length);
 }
 
 static __always_inline void count_out(__u32 service, __u32 backend, __u16 length)
 {
-	struct traffic_counters *counters = bpf_map_lookup_elem(&service_counters, &service);
-
-	if (counters) {
-		counters->packets_out++;
-		counters->bytes_out += length;
-	}
-	counters = bpf_map_lookup_elem(&backend_counters, &backend);
-	if (counters) {
-		counters->packets_out++;
-		counters->bytes_out += length;
-	}
+	count_traffic_out(&service_counters, service, length);
+	count_traffic_out(&backend_counters, backend, length);
 }
 
 static __always_inline void count_flow(__u32 service, __u32 backend)
 {
-	struct traffic_counters *counters = bpf_map_lookup_elem(&service_counters, &service);
-
-	if (counters)
-		counters->flows++;
-	counters = bpf_map_lookup_elem(&backend_counters, &backend);
-	if (counters)
-		counters->flows++;
+	count_new_flow(&service_counters, service);
+	count_new_flow(&backend_counters, backend);
 }

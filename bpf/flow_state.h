@@ -7,7 +7,7 @@
 #pragma once
 
 #include "maps.h"
-#include "packet.h"
+#include "next_state.h"
 
 #define LIFE_TRIES 4
 
@@ -55,25 +55,6 @@ static __always_inline int life_available(union life life, __u32 now)
 static __always_inline int life_live(union life life)
 {
 	return life.state > FLOW_CLAIMED && !(life.flags & FLOW_F_DETACHED);
-}
-
-/* The state after a packet of this direction with these flags. */
-static __always_inline __u8 next_state(__u8 state, const struct packet *pkt, int from_client)
-{
-	__u8 mine = from_client ? FLOW_FIN_CLIENT : FLOW_FIN_BACKEND;
-	__u8 others = from_client ? FLOW_FIN_BACKEND : FLOW_FIN_CLIENT;
-
-	if (pkt->protocol == IPPROTO_UDP)
-		return state == FLOW_UDP && !from_client ? FLOW_UDP_REPLIED : state;
-	if (pkt->tcp_flags & TCP_RST)
-		return FLOW_CLOSED;
-	if (state == FLOW_SYN && from_client && !(pkt->tcp_flags & TCP_SYN))
-		state = FLOW_ESTABLISHED;
-	if (!(pkt->tcp_flags & TCP_FIN))
-		return state;
-	if (state == others)
-		return FLOW_CLOSED;
-	return state == FLOW_ESTABLISHED || state == FLOW_SYN ? mine : state;
 }
 
 /*
