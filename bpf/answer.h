@@ -18,7 +18,7 @@ static __always_inline struct backend *matching_backend(const struct flow_record
 	backend = bpf_map_lookup_elem(&backends, &record->backend);
 	if (backend_gone(backend, record->backend_generation))
 		return NULL;
-	if (!backend || backend->addr[0] != pkt->source || backend->port != source_port(pkt))
+	if (!backend || !same_address(backend->addr, pkt->source) || backend->port != source_port(pkt))
 		return NULL;
 	return backend;
 }
@@ -26,13 +26,18 @@ static __always_inline struct backend *matching_backend(const struct flow_record
 /* The record of a flow that shares its port with another backend's. */
 static __noinline struct flow_record *find_shared(const struct packet *pkt)
 {
-	struct shared_key key = {
-		.backend = { pkt->source }, .backend_port = source_port(pkt),
-		.snat_port = destination_port(pkt), .snat_index = pkt->snat_index,
-		.protocol = pkt->protocol, .family = FAMILY_V4,
-	};
-	__u32 *index = bpf_map_lookup_elem(&snat_shared, &key);
+	struct shared_key key;
+	__u32 *index;
 
+	if (!pkt)
+		return NULL;
+	copy_address(key.backend, pkt->source);
+	key.backend_port = source_port(pkt);
+	key.snat_port = destination_port(pkt);
+	key.snat_index = pkt->snat_number;
+	key.protocol = pkt->protocol;
+	key.family = pkt->family;
+	index = bpf_map_lookup_elem(&snat_shared, &key);
 	return index ? bpf_map_lookup_elem(&flow_records, index) : NULL;
 }
 
@@ -43,13 +48,14 @@ static __noinline int update_answered(hook_ctx *ctx, const struct packet *pkt,
 	union life life;
 	int due;
 
-	if (!record)
+	if (!record || !pkt)
 		return 0;
 	life = life_read(record);
 	due = life.state != FLOW_CLOSED && pkt->now - life.seen >= config.hz;
 	life_touch(record, generation, pkt, 0);
 	if (due)
-		record->client_next_hop = find_client_next_hop(ctx, record->client[0], pkt->now);
+		record->client_next_hop = find_client_next_hop(ctx, record->client, pkt->family,
+							       pkt->now);
 	return 0;
 }
 
@@ -68,36 +74,41 @@ static __always_inline struct next_hop *client_next_hop(hook_ctx *ctx, const str
 
 	if (likely(!hop || hop->generation == handle >> 16))
 		return hop;
-	handle = find_client_next_hop(ctx, record->client[0], pkt->now);
+	handle = find_client_next_hop(ctx, record->client, pkt->family, pkt->now);
 	record->client_next_hop = handle;
 	index = handle & 0xffff;
 	return index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
 }
 
 static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pkt,
-					  const struct headers *at, struct flow_record *record)
+					  struct flow_record *record)
 {
 	struct rewrite to = {
-		.source = record->vip[0], .destination = record->client[0],
+		.source = record->vip, .destination = record->client,
 		.ports = record->vip_port | (__u32)record->client_port << 16,
 		.l3_delta = ~record->l3_delta, .l4_delta = ~record->l4_delta,
 	};
 	int result;
 
 	count_out(record->service, record->backend, pkt->length);
-	result = rewrite_packet(ctx, pkt, at, &to);
+	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;
 	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));
 }
 
-static __always_inline int answer(hook_ctx *ctx, struct packet *pkt, const struct headers *at)
+static __noinline int answer(hook_ctx *ctx, struct scratch *scratch)
 {
-	__u32 port = bpf_ntohs(destination_port(pkt));
-	__u32 index = (__u32)pkt->snat_index << 16 | port;
 	struct flow_record *record;
+	struct packet *pkt;
 	union life life;
+	__u32 port, index;
 
+	if (!scratch)
+		return DROP(DROP_INTERNAL);
+	pkt = &scratch->pkt;
+	port = bpf_ntohs(destination_port(pkt));
+	index = (__u32)pkt->snat_number << 16 | port;
 	if (port < config.snat_port_min || port > config.snat_port_max)
 		return DROP(DROP_SNAT_NO_FLOW);
 	record = bpf_map_lookup_elem(&flow_records, &index);
@@ -115,8 +126,7 @@ static __always_inline int answer(hook_ctx *ctx, struct packet *pkt, const struc
 	pkt->service = record->service;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
-	if (unlikely(!answer_is_plain(pkt, life))) {
+	if (unlikely(!answer_is_plain(pkt, life)))
 		update_answered(ctx, pkt, record, life.generation);
-	}
-	return send_to_client(ctx, pkt, at, record);
+	return send_to_client(ctx, pkt, record);
 }

@@ -21,6 +21,13 @@ static __always_inline __u32 checksum_diff(__u32 old, __u32 new)
 	return (__u16)~old + (__u16)(~old >> 16) + (__u16)new + (new >> 16);
 }
 
+/* Unfolded difference of an address of four words. */
+static __always_inline __u32 address_diff(const __u32 *old, const __u32 *new)
+{
+	return checksum_diff(old[0], new[0]) + checksum_diff(old[1], new[1]) +
+	       checksum_diff(old[2], new[2]) + checksum_diff(old[3], new[3]);
+}
+
 static __always_inline __u16 checksum_apply(__u16 checksum, __u32 delta)
 {
 	return ~checksum_fold((__u16)~checksum + delta);

@@ -2,11 +2,16 @@
 /* Answers an echo request to a VIP that is in use, in place. */
 #pragma once
 
-#include "frontend.h"
+#include "choose.h"
 #include "checksum.h"
 #include "counters.h"
 
 #define ANSWER_TTL 64
+
+#define ICMP_ECHOREPLY 0
+#define ICMP_ECHO 8
+#define ICMPV6_ECHO 128
+#define ICMPV6_ECHOREPLY 129
 
 static __always_inline int swap_macs(hook_ctx *ctx)
 {
@@ -21,40 +26,65 @@ static __always_inline int swap_macs(hook_ctx *ctx)
 	return 0;
 }
 
-static __always_inline int turn_echo(hook_ctx *ctx, const struct packet *pkt,
-				     const struct headers *at)
+/* Swapping addresses leaves every sum as it is; the TTL does not. */
+static __always_inline void turn_ipv4(struct iphdr *ip, const struct packet *pkt)
 {
-	struct icmp_header *icmp = at->l4;
-	struct iphdr *ip = at->ip;
-
-	ip->saddr = pkt->destination;
-	ip->daddr = pkt->source;
-	/* Swapping addresses leaves the sum as it is; the TTL does not. */
+	ip->saddr = pkt->destination[0];
+	ip->daddr = pkt->source[0];
 	ip->check = checksum_apply(ip->check, checksum_diff(pkt->ttl, ANSWER_TTL));
 	ip->ttl = ANSWER_TTL;
-	icmp->checksum = checksum_apply(icmp->checksum,
-					checksum_diff(ICMP_ECHO, ICMP_ECHOREPLY));
+}
+
+static __always_inline void turn_ipv6(struct ipv6hdr *ip, const struct packet *pkt)
+{
+	copy_address(ip->saddr.in6_u.u6_addr32, pkt->destination);
+	copy_address(ip->daddr.in6_u.u6_addr32, pkt->source);
+	ip->hop_limit = ANSWER_TTL;
+}
+
+static __always_inline int turn_echo(hook_ctx *ctx, const struct packet *pkt)
+{
+	__u8 request = pkt->family == FAMILY_V6 ? ICMPV6_ECHO : ICMP_ECHO;
+	__u8 reply = pkt->family == FAMILY_V6 ? ICMPV6_ECHOREPLY : ICMP_ECHOREPLY;
+	struct icmp_header *icmp;
+	struct headers at;
+
+	find_headers(ctx, pkt, &at);
+	icmp = at.l4;
+	if ((void *)(icmp + 1) > at.end)
+		return -1;
+	icmp->checksum = checksum_apply(icmp->checksum, checksum_diff(request, reply));
 	/* Of nothing but zeroes 0 would be wrong, and this is right of all else
 	 * that sums up to the same. */
 	if (!icmp->checksum)
 		icmp->checksum = 0xffff;
-	icmp->type = ICMP_ECHOREPLY;
+	icmp->type = reply;
+	if (pkt->family == FAMILY_V6 && at.ip + sizeof(struct ipv6hdr) <= at.end)
+		turn_ipv6(at.ip, pkt);
+	else if (at.ip + sizeof(struct iphdr) <= at.end)
+		turn_ipv4(at.ip, pkt);
 	return swap_macs(ctx);
 }
 
-static __always_inline int answer_icmp(hook_ctx *ctx, const struct packet *pkt,
-				       const struct headers *at)
+static __noinline int answer_echo(hook_ctx *ctx, const struct packet *pkt)
 {
-	struct icmp_header *icmp = at->l4;
-
-	if (pkt->role != ROLE_TO_VIP || icmp->type != ICMP_ECHO || icmp->code != 0)
-		return DROP(DROP_ICMP);
-	if (!vip_in_use(pkt->destination))
+	if (!pkt)
+		return DROP(DROP_INTERNAL);
+	if (!vip_in_use(pkt))
 		return DROP(DROP_UNKNOWN_VIP);
 	if (!config.answer_echo)
 		return DROP(DROP_ICMP);
-	if (turn_echo(ctx, pkt, at))
+	if (turn_echo(ctx, pkt))
 		return DROP(DROP_INTERNAL);
 	count_event(EVENT_ECHO_ANSWERED, pkt->length);
 	return hook_send(ctx, hook_ingress(ctx));
+}
+
+/* ICMP to a VIP. */
+static __noinline int answer_icmp(hook_ctx *ctx, const struct packet *pkt)
+{
+	__u16 echo = bpf_htons((pkt->family == FAMILY_V6 ? ICMPV6_ECHO : ICMP_ECHO) << 8);
+
+	/* Type and code are where others have the source port. */
+	return source_port(pkt) == echo ? answer_echo(ctx, pkt) : DROP(DROP_ICMP);
 }

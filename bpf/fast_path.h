@@ -68,8 +68,8 @@ static __always_inline int send_plain(hook_ctx *ctx, void *frame, const __u8 pro
 	*(__u32 *)(frame + 8) = hop->source >> 16;
 	ip->ttl--;
 	ip->check = checksum_apply(ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
-	ip->saddr = to->source;
-	ip->daddr = to->destination;
+	ip->saddr = to->source[0];
+	ip->daddr = to->destination[0];
 	PLAIN_PORTS(frame) = to->ports;
 	if (hook_update_l4(ctx, PLAIN_L4(frame) + at, ETH_HLEN + sizeof(struct iphdr) + at,
 			   protocol, to->l3_delta, to->l4_delta))
@@ -100,8 +100,8 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
 	if (!hop || !is_fresh(hop, now, &fresh))
 		return GENERAL_PATH;
-	to.source = flow->snat_addr[0];
-	to.destination = backend->addr[0];
+	to.source = flow->snat_addr;
+	to.destination = backend->addr;
 	to.ports = flow->snat_port | (__u32)backend->port << 16;
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
@@ -138,8 +138,8 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	if (!hop || hop->generation != record->client_next_hop >> 16 ||
 	    !is_fresh(hop, now, &fresh))
 		return GENERAL_PATH;
-	to.source = record->vip[0];
-	to.destination = record->client[0];
+	to.source = record->vip;
+	to.destination = record->client;
 	to.ports = *(__u32 *)&record->vip_port;
 	to.l3_delta = ~record->l3_delta;
 	to.l4_delta = ~record->l4_delta;

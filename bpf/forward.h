@@ -7,6 +7,7 @@
 #pragma once
 
 #include "new_flow.h"
+#include "scratch.h"
 #include "rewrite.h"
 
 enum { FLOW_KEEP = GO_ON, FLOW_ANEW = 1 };
@@ -19,10 +20,10 @@ static __always_inline int backend_gone(const struct backend *backend, __u16 gen
 /* Does the service's table send this flow to the backend it has? */
 static __always_inline int slot_names(struct packet *pkt, __u32 backend)
 {
-	__u32 index, chosen;
-	struct service *service = find_service(pkt->destination, destination_port(pkt),
-					       pkt->protocol, &index);
+	__u32 before = pkt->service, chosen;
+	struct service *service = service_of(pkt);
 
+	pkt->service = before;
 	return service && choose_backend(pkt, service, &chosen) == GO_ON && chosen == backend;
 }
 
@@ -49,13 +50,17 @@ static __always_inline int review_syn(struct packet *pkt, const struct flow_forw
  * Whatever is more than "known flow, seen lately, plain packet": keep the
  * flow, choose anew, or drop.
  */
-static __noinline int review_flow(struct packet *pkt, const struct flow_key4 *key,
+static __noinline int review_flow(struct packet *pkt, const struct flow_key6 *tuple,
 				  struct flow_forward *flow, int gone)
 {
-	int due = pkt->now - flow->checked >= config.hz;
-	struct flow_record *record = bpf_map_lookup_elem(&flow_records, &flow->record);
+	struct flow_record *record;
 	union life life;
+	int due;
 
+	if (!pkt || !tuple || !flow)
+		return DROP(DROP_INTERNAL);
+	due = pkt->now - flow->checked >= config.hz;
+	record = bpf_map_lookup_elem(&flow_records, &flow->record);
 	if (!record)
 		return DROP(DROP_INTERNAL);
 	life = life_read(record);
@@ -66,7 +71,7 @@ static __noinline int review_flow(struct packet *pkt, const struct flow_key4 *ke
 	}
 	if ((due || is_syn(pkt)) &&
 	    (life.generation != flow->record_generation || !life_live(life))) {
-		bpf_map_delete_elem(&flows4, key);
+		delete_flow(tuple, pkt->family);
 		count_event(EVENT_FLOW_ORPHAN, pkt->length);
 		return FLOW_ANEW;
 	}
@@ -87,12 +92,11 @@ static __always_inline int is_plain(const struct packet *pkt, const struct flow_
 }
 
 static __always_inline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
-					   const struct headers *at,
 					   const struct flow_forward *flow,
 					   const struct backend *backend)
 {
 	struct rewrite to = {
-		.source = flow->snat_addr[0], .destination = backend->addr[0],
+		.source = flow->snat_addr, .destination = backend->addr,
 		.ports = flow->snat_port | (__u32)backend->port << 16,
 		.l3_delta = flow->l3_delta, .l4_delta = flow->l4_delta,
 	};
@@ -100,49 +104,54 @@ static __always_inline int send_to_backend(hook_ctx *ctx, const struct packet *p
 	int result;
 
 	count_in(flow->service, flow->backend, pkt->length);
-	result = rewrite_packet(ctx, pkt, at, &to);
+	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;
 	return send_to(ctx, pkt, hop ? bpf_map_lookup_elem(&next_hops, &hop) : NULL);
 }
 
-static __always_inline int forward(hook_ctx *ctx, struct packet *pkt, const struct headers *at)
+/* Opens a flow in scratch->opened; known: its tuple has a detached one. */
+static __always_inline int open_anew(hook_ctx *ctx, struct scratch *scratch, int known)
 {
-	struct flow_key4 key = {
-		.client = pkt->source, .vip = pkt->destination,
-		.client_port = source_port(pkt), .vip_port = destination_port(pkt),
-		.protocol = pkt->protocol,
-	};
-	struct flow_forward opened = {}, *flow;
-	struct backend *backend = NULL;
-	int result = FLOW_ANEW, gone;
+	struct packet *pkt = &scratch->pkt;
+	int result;
 
+	pkt->service = 0;
+	result = open_flow(pkt, &scratch->tuple, &scratch->opened);
+	if (!result)
+		find_way_back(ctx, pkt, scratch->opened.record);
+	else if (known) /* detached, and nothing overwrote it */
+		delete_flow(&scratch->tuple, pkt->family);
+	return result;
+}
+
+static __noinline int forward(hook_ctx *ctx, struct scratch *scratch)
+{
+	struct flow_forward *flow;
+	struct backend *backend;
+	struct packet *pkt;
+	int result = FLOW_KEEP, gone;
+
+	if (!scratch)
+		return DROP(DROP_INTERNAL);
+	pkt = &scratch->pkt;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
-	flow = bpf_map_lookup_elem(&flows4, &key);
+	tuple_of(pkt, &scratch->tuple);
+	flow = find_flow(&scratch->tuple, pkt->family);
 	if (likely(flow)) {
 		backend = bpf_map_lookup_elem(&backends, &flow->backend);
 		gone = backend_gone(backend, flow->backend_generation);
 		pkt->service = flow->service;
-		result = FLOW_KEEP;
 		if (gone || !is_plain(pkt, flow))
-			result = review_flow(pkt, &key, flow, gone);
+			result = review_flow(pkt, &scratch->tuple, flow, gone);
 	}
-	if (unlikely(result == FLOW_ANEW)) {
-		int known = flow != NULL;
-
-		pkt->service = 0;
-		flow = &opened;
-		result = open_flow(pkt, &key, flow);
-		if (!result)
-			find_way_back(ctx, pkt, opened.record);
-		else if (known) /* detached, and nothing overwrote it */
-			bpf_map_delete_elem(&flows4, &key);
-		backend = bpf_map_lookup_elem(&backends, &opened.backend);
+	if (unlikely(!flow || result == FLOW_ANEW)) {
+		result = open_anew(ctx, scratch, flow != NULL);
+		flow = &scratch->opened;
 	}
 	if (unlikely(result))
 		return result;
-	if (!flow || !backend)
-		return DROP(DROP_INTERNAL);
-	return send_to_backend(ctx, pkt, at, flow, backend);
+	backend = bpf_map_lookup_elem(&backends, &flow->backend);
+	return backend ? send_to_backend(ctx, pkt, flow, backend) : DROP(DROP_INTERNAL);
 }

@@ -6,42 +6,44 @@
  */
 #pragma once
 
+#include "address.h"
 #include "maps.h"
-#include "packet.h"
+#include "verdict.h"
 
-static __always_inline int is_frontend(const struct service *service, __u32 vip, __u16 port,
-				       __u8 protocol)
+static __always_inline int is_frontend(const struct service *service,
+				       const struct frontend_key *key, const __u32 family)
 {
-	return service->key.addr[0] == vip && service->key.port == port &&
-	       service->key.protocol == protocol && service->key.family == FAMILY_V4;
+	if (*(__u32 *)&service->key.port != *(__u32 *)&key->port ||
+	    service->key.addr[0] != key->addr[0])
+		return 0;
+	return family == FAMILY_V4 || (service->key.addr[1] == key->addr[1] &&
+				       service->key.addr[2] == key->addr[2] &&
+				       service->key.addr[3] == key->addr[3]);
 }
 
-static __always_inline struct service *find_overflowed(__u32 vip, __u32 port, __u32 protocol,
-						  __u32 *index)
+static __noinline struct service *find_overflowed(const struct frontend_key *key, __u32 *index)
 {
-	struct frontend_key key = {
-		.addr = { vip }, .port = port, .protocol = protocol, .family = FAMILY_V4,
-	};
-	__u32 *found = bpf_map_lookup_elem(&frontend_overflow, &key);
-	struct service *service;
+	__u32 *found;
 
+	if (!key || !index)
+		return NULL;
+	found = bpf_map_lookup_elem(&frontend_overflow, key);
 	if (!found)
 		return NULL;
 	*index = *found;
-	service = bpf_map_lookup_elem(&services, found);
-	return service && is_frontend(service, vip, port, protocol) ? service : NULL;
+	return bpf_map_lookup_elem(&services, found);
 }
 
-/* Port and protocol 0 ask for the VIP itself. Sets *index when found. */
-static __noinline struct service *find_service(__u32 vip, __u16 port, __u8 protocol, __u32 *index)
+/* The service of a frontend, and its index; port and protocol 0 ask for the
+ * VIP itself. The family is the key's. */
+static __always_inline struct service *look_up_service(const struct frontend_key *key,
+						       const __u32 family, __u32 *index)
 {
-	__u64 hash = ((__u64)vip | (__u64)port << 32 | (__u64)protocol << 48 |
-		      (__u64)FAMILY_V4 << 56) * 0x9E3779B97F4A7C15ull;
+	__u64 hash = ((__u64)address_word(key->addr, family) | (__u64)key->port << 32 |
+		      (__u64)key->protocol << 48 | (__u64)family << 56) * 0x9E3779B97F4A7C15ull;
 	struct frontend_bucket *bucket;
 	__u32 tag, position;
 
-	if (!index)
-		return NULL;
 	hash ^= hash >> 32;
 	tag = hash >> 32;
 	position = (__u32)hash & config.bucket_mask;
@@ -57,19 +59,21 @@ static __noinline struct service *find_service(__u32 vip, __u16 port, __u8 proto
 		if ((__u32)(slot >> 32) != tag || !candidate)
 			continue;
 		service = bpf_map_lookup_elem(&services, &candidate);
-		if (service && is_frontend(service, vip, port, protocol)) {
+		if (service && is_frontend(service, key, family)) {
 			*index = candidate;
 			return service;
 		}
 	}
 	if (likely(!(bucket->flags & BUCKET_OVERFLOWED)))
 		return NULL;
-	return find_overflowed(vip, port, protocol, index);
+	return find_overflowed(key, index);
 }
 
-static __always_inline int vip_in_use(__u32 vip)
+static __noinline struct service *find_service(const struct frontend_key *key, __u32 *index)
 {
-	__u32 index;
-
-	return find_service(vip, 0, 0, &index) != NULL;
+	if (!key || !index)
+		return NULL;
+	if (key->family == FAMILY_V6)
+		return look_up_service(key, FAMILY_V6, index);
+	return look_up_service(key, FAMILY_V4, index);
 }

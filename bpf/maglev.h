@@ -6,41 +6,68 @@
  */
 #pragma once
 
+#include "address.h"
 #include "maps.h"
-#include "packet.h"
+#include "verdict.h"
 
-static __always_inline __u32 flow_hash(const struct packet *pkt)
+/* Words as loaded from the wire; ports: the source port in the low half. */
+static __always_inline __u32 hash_words(__u32 client, __u32 vip, __u32 ports, __u32 protocol)
 {
-	__u64 hash = ((__u64)pkt->source << 32 | pkt->ports) ^ config.hash_seed;
+	__u64 hash = ((__u64)client << 32 | ports) ^ config.hash_seed;
 
-	hash *= 0xff51afd7ed558ccdull;
+	hash *= MIX_FIRST;
 	hash ^= hash >> 32;
-	hash += (__u64)pkt->destination << 32 | pkt->protocol;
-	hash *= 0xc4ceb9fe1a85ec53ull;
+	hash += (__u64)vip << 32 | protocol;
+	hash *= MIX_SECOND;
 	hash ^= hash >> 29;
 	return (__u32)(hash >> 16) * 2654435761u;
 }
 
-/*
- * The backend for a new flow: GO_ON and its index, or why there is none. The
- * table word is read once, so the slot, the table's size and the block of
- * backends always belong together.
- */
-static __always_inline int choose_backend(const struct packet *pkt, const struct service *service,
-					  __u32 *backend)
+/* An IPv6 client in one word; it may choose its address, so the seed is in. */
+static __always_inline __u32 fold_client(const __u32 *client)
 {
-	__u64 word = *(volatile const __u64 *)&service->table;
+	__u64 hash = (address_low(client) ^ config.hash_seed) * MIX_FIRST;
+
+	hash ^= hash >> 32;
+	hash += address_high(client);
+	hash *= MIX_SECOND;
+	hash ^= hash >> 29;
+	return hash >> 16;
+}
+
+/* The hash that a service's flags ask for, of a flow from client to VIP. */
+static __always_inline __u32 flow_hash(const __u32 *client, const __u32 *vip, __u32 ports,
+				       __u32 protocol, const __u32 family, __u32 flags)
+{
+	__u32 from = family == FAMILY_V4 ? client[0] : fold_client(client);
+	__u32 to = family == FAMILY_V4 ? vip[0] : vip[0] ^ vip[1] ^ vip[2] ^ vip[3];
+
+	if (unlikely(flags & SERVICE_F_AFFINITY))
+		return hash_words(from, 0, 0, 0);
+	if (unlikely(flags & SERVICE_F_HASH3))
+		ports = 0;
+	return hash_words(from, to, ports, protocol);
+}
+
+/* What a table has for a hash: the slot, or -1 when there is no table. The word
+ * is read once, so slot, size and block of backends belong together. */
+static __always_inline __s32 read_slot(__u64 word, __u32 hash)
+{
 	__u32 class = (word >> TABLE_CLASS_SHIFT) & TABLE_CLASS_MASK;
-	__u32 slot = ((__u64)flow_hash(pkt) * table_sizes[class]) >> 32;
+	__u32 slot = ((__u64)hash * table_sizes[class]) >> 32;
 	__u32 position = ((__u32)word & ((1u << TABLE_LINE_BITS) - 1)) + slot / SLOTS_PER_LINE;
 	struct slot_line *line;
 
 	if (!class)
-		return DROP(DROP_NO_BACKEND);
+		return -1;
 	line = bpf_map_lookup_elem(&maglev_slots, &position);
 	if (!line)
-		return DROP(DROP_INTERNAL);
-	*backend = ((word >> TABLE_BLOCK_SHIFT) & TABLE_BLOCK_MASK) +
-		   (line->slot[slot % SLOTS_PER_LINE] & SLOT_BACKEND);
-	return GO_ON;
+		return -1;
+	return line->slot[slot % SLOTS_PER_LINE];
+}
+
+/* Index of the backend that a slot of the table names. */
+static __always_inline __u32 slot_backend(__u64 word, __u32 slot)
+{
+	return ((word >> TABLE_BLOCK_SHIFT) & TABLE_BLOCK_MASK) + (slot & SLOT_BACKEND);
 }

@@ -6,40 +6,23 @@
  */
 #pragma once
 
-#include "frontend.h"
-#include "maglev.h"
 #include "checksum.h"
 #include "next_hop.h"
 #include "snat_ports.h"
-
-/* The service and the backend for a new flow. */
-static __always_inline int choose(struct packet *pkt, __u32 *backend)
-{
-	struct service *service = find_service(pkt->destination, destination_port(pkt),
-					       pkt->protocol, &pkt->service);
-
-	if (!service) {
-		if (vip_in_use(pkt->destination))
-			return DROP(DROP_UNKNOWN_PORT);
-		return DROP(DROP_UNKNOWN_VIP);
-	}
-	if (pkt->protocol == IPPROTO_TCP && !is_syn(pkt))
-		return DROP(DROP_NO_FLOW);
-	return choose_backend(pkt, service, backend);
-}
+#include "choose.h"
 
 static __always_inline void write_forward(struct flow_forward *forward, const struct packet *pkt,
 					  const struct backend *backend, const struct claim *claim)
 {
 	__u32 addresses;
 
-	forward->snat_addr[0] = snat_address(claim->tuple.snat_index);
+	snat_address(claim->tuple.snat_index, pkt->family, forward->snat_addr);
 	forward->backend_generation = backend->generation;
 	forward->snat_port = claim->tuple.snat_port;
-	addresses = checksum_diff(pkt->source, forward->snat_addr[0]) +
-		    checksum_diff(pkt->destination, backend->addr[0]);
+	addresses = address_diff(pkt->source, forward->snat_addr) +
+		    address_diff(pkt->destination, backend->addr);
 	forward->l3_delta = checksum_fold(addresses);
-	forward->l4_delta = checksum_fold(addresses +
+	forward->l4_delta = checksum_fold(forward->l3_delta +
 		checksum_diff(pkt->ports, forward->snat_port | (__u32)backend->port << 16));
 	forward->record = claim->found - 1;
 	forward->record_generation = claim->generation;
@@ -52,8 +35,8 @@ static __always_inline void write_record(struct flow_record *record, const struc
 					 const struct claim *claim)
 {
 	__builtin_memset(record, 0, offsetof(struct flow_record, seen));
-	record->client[0] = pkt->source;
-	record->vip[0] = pkt->destination;
+	copy_address(record->client, pkt->source);
+	copy_address(record->vip, pkt->destination);
 	record->client_port = source_port(pkt);
 	record->vip_port = destination_port(pkt);
 	record->backend = forward->backend;
@@ -88,25 +71,28 @@ static __noinline int abandon_claim(struct flow_record *record, __u32 index)
 }
 
 /* Opens a flow for pkt and fills *forward; sets pkt->service. */
-static __noinline int open_flow(struct packet *pkt, const struct flow_key4 *key,
+static __noinline int open_flow(struct packet *pkt, const struct flow_key6 *tuple,
 				struct flow_forward *forward)
 {
 	struct claim claim = {};
 	struct flow_record *record;
 	struct backend *backend;
 	__u32 index;
-	int result = choose(pkt, &forward->backend);
+	int result;
 
+	if (!pkt || !tuple || !forward)
+		return DROP(DROP_INTERNAL);
+	result = choose(pkt, &forward->backend);
 	if (result)
 		return result;
 	index = forward->backend;
 	backend = bpf_map_lookup_elem(&backends, &index);
 	if (!backend || backend->state == BACKEND_FREE)
 		return DROP(DROP_INTERNAL);
-	claim.tuple.backend[0] = backend->addr[0];
+	copy_address(claim.tuple.backend, backend->addr);
 	claim.tuple.backend_port = backend->port;
 	claim.tuple.protocol = pkt->protocol;
-	claim.tuple.family = FAMILY_V4;
+	claim.tuple.family = pkt->family;
 	claim.now = pkt->now;
 	result = find_snat_port(&claim);
 	if (result)
@@ -117,7 +103,7 @@ static __noinline int open_flow(struct packet *pkt, const struct flow_key4 *key,
 		return DROP(DROP_INTERNAL);
 	write_forward(forward, pkt, backend, &claim);
 	write_record(record, pkt, forward, &claim);
-	if (bpf_map_update_elem(&flows4, key, forward, BPF_ANY))
+	if (store_flow(tuple, forward, pkt->family))
 		return abandon_claim(record, index);
 	publish_record(record, pkt);
 	count_flow(pkt->service, forward->backend);
@@ -129,7 +115,8 @@ static __noinline int find_way_back(hook_ctx *ctx, const struct packet *pkt, __u
 {
 	struct flow_record *record = bpf_map_lookup_elem(&flow_records, &index);
 
-	if (record)
-		record->client_next_hop = find_client_next_hop(ctx, pkt->source, pkt->now);
+	if (record && pkt)
+		record->client_next_hop = find_client_next_hop(ctx, pkt->source, pkt->family,
+							       pkt->now);
 	return 0;
 }

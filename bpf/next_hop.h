@@ -12,6 +12,7 @@
 
 #ifndef AF_INET
 #define AF_INET 2
+#define AF_INET6 10
 #endif
 #define MAC_MASK 0xffffffffffffull
 #define NEXT_HOP_PLACES 4
@@ -41,7 +42,9 @@ union next_hop_target {
 struct route_answer {
 	union next_hop_target target;
 	__u32 ifindex;
-	__u32 gateway;
+	__u32 gateway[4];
+	__u32 mtu;
+	__u32 family;
 	__u8 smac[6];
 	__u16 vlan;
 };
@@ -61,15 +64,31 @@ static __always_inline int find_egress(__u32 fib_ifindex, __u32 ingress,
 	return 0;
 }
 
-/* Asks the FIB. Addresses as loaded from the wire. */
-static __noinline int ask_route(hook_ctx *ctx, __u32 to, struct route_answer *answer)
+static __always_inline int is_link_local(const __u32 *address, __u32 family)
+{
+	return family == FAMILY_V6 && (address[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+/* Asks the FIB the way to an address; a link-local one needs its device. The
+ * length makes it tell the MTU. */
+static __noinline int ask_route(hook_ctx *ctx, const __u32 *to, __u32 family, __u32 device,
+				struct route_answer *answer)
 {
 	struct bpf_fib_lookup fib = {
-		.family = AF_INET, .l4_protocol = IPPROTO_TCP,
-		.ipv4_dst = to, .ifindex = hook_ingress(ctx),
+		.family = family == FAMILY_V6 ? AF_INET6 : AF_INET, .l4_protocol = IPPROTO_TCP,
+		.tot_len = 1, .ifindex = hook_ingress(ctx),
 	};
-	long result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	__u32 flags = 0;
+	long result;
 
+	if (!to || !answer)
+		return -1;
+	copy_address(fib.ipv6_dst, to);
+	if (device && is_link_local(to, family)) {
+		fib.ifindex = device;
+		flags = BPF_FIB_LOOKUP_OUTPUT;
+	}
+	result = bpf_fib_lookup(ctx, &fib, sizeof(fib), flags);
 	__builtin_memset(answer, 0, sizeof(*answer));
 	if (result == BPF_FIB_LKUP_RET_BLACKHOLE || result == BPF_FIB_LKUP_RET_UNREACHABLE ||
 	    result == BPF_FIB_LKUP_RET_PROHIBIT) {
@@ -78,7 +97,10 @@ static __noinline int ask_route(hook_ctx *ctx, __u32 to, struct route_answer *an
 	}
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return -1;
-	answer->gateway = fib.ipv4_dst;
+	/* An IPv4 route may lead over an IPv6 gateway. */
+	answer->family = fib.family == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
+	copy_address(answer->gateway, fib.ipv6_dst);
+	answer->mtu = fib.mtu_result;
 	if (find_egress(fib.ifindex, hook_ingress(ctx), answer))
 		return -1;
 	if (result == BPF_FIB_LKUP_RET_SUCCESS) {
@@ -110,6 +132,7 @@ static __always_inline void write_answer(struct next_hop *hop, const struct rout
 		hop->vlan = answer->vlan;
 		__builtin_memcpy(hop->smac, answer->smac, 6);
 	}
+	hop->mtu = answer->mtu;
 	publish_target(hop, answer->target.word);
 }
 
@@ -124,7 +147,7 @@ static __noinline int refresh_next_hop(hook_ctx *ctx, struct next_hop *hop, __u3
 	stamp = hop->refreshed;
 	if (stamp == now || __sync_val_compare_and_swap(&hop->refreshed, stamp, now) != stamp)
 		return 0;
-	if (ask_route(ctx, hop->addr[0], &answer))
+	if (ask_route(ctx, hop->addr, hop->family, hop->ifindex, &answer))
 		publish_target(hop, 0);
 	else
 		write_answer(hop, &answer);
@@ -143,26 +166,34 @@ static __always_inline __u32 claim_next_hop(struct next_hop *hop, __u32 index,
 			   __sync_val_compare_and_swap(&hop->refreshed, stamp, now) != stamp))
 		return 0;
 	publish_target(hop, 0);
-	new.family = FAMILY_V4;
+	new.family = answer->family;
 	new.in_use = 1;
 	new.generation++;
 	if (__sync_val_compare_and_swap(use, old.word, new.word) != old.word)
 		return 0;
-	hop->addr[0] = answer->gateway;
+	copy_address(hop->addr, answer->gateway);
 	hop->refreshed = now;
 	write_answer(hop, answer);
 	return NEXT_HOP_HANDLE(index, new.generation);
 }
 
+static __always_inline int leads_there(const struct next_hop *hop,
+				       const struct route_answer *answer)
+{
+	return hop->in_use && hop->family == answer->family && hop->ifindex == answer->ifindex &&
+	       hop->vlan == answer->vlan && same_address(hop->addr, answer->gateway);
+}
+
 /* A handle on the next hop towards a client, or 0: leave it to the kernel. */
-static __noinline __u32 find_client_next_hop(hook_ctx *ctx, __u32 client, __u32 now)
+static __noinline __u32 find_client_next_hop(hook_ctx *ctx, const __u32 *client, __u32 family,
+					     __u32 now)
 {
 	struct route_answer answer;
 	__u32 position, handle;
 
-	if (ask_route(ctx, client, &answer) || answer.target.state == NEXT_HOP_BLACKHOLE)
+	if (ask_route(ctx, client, family, 0, &answer) || answer.target.state == NEXT_HOP_BLACKHOLE)
 		return 0;
-	position = ((answer.gateway ^ answer.ifindex) * 2654435761u) >> 16;
+	position = ((address_word(answer.gateway, answer.family) ^ answer.ifindex) * 2654435761u) >> 16;
 	for (int i = 0; i < NEXT_HOP_PLACES; i++) {
 		__u32 index = config.client_next_hops_first +
 			      ((position + i) & config.client_next_hops_mask);
@@ -170,8 +201,7 @@ static __noinline __u32 find_client_next_hop(hook_ctx *ctx, __u32 client, __u32 
 
 		if (!hop)
 			return 0;
-		if (hop->in_use && hop->addr[0] == answer.gateway &&
-		    hop->ifindex == answer.ifindex && hop->vlan == answer.vlan)
+		if (leads_there(hop, &answer))
 			return NEXT_HOP_HANDLE(index, hop->generation);
 		handle = claim_next_hop(hop, index, &answer, now);
 		if (handle)

@@ -17,10 +17,13 @@ static __always_inline int is_kernels(const struct packet *pkt, int reason)
 	       reason != DROP_NO_ROUTE && reason != DROP_INTERNAL;
 }
 
-static __always_inline int finish(hook_ctx *ctx, const struct packet *pkt, int result)
+/* From what the steps said to what the hook does, counted. */
+static __noinline int finish(hook_ctx *ctx, const struct packet *pkt, int result)
 {
 	int reason = -result;
 
+	if (!pkt)
+		return HOOK_DROP;
 	if (likely(result > GO_ON))
 		return result - VERDICT_BASE;
 	if (is_kernels(pkt, reason)) {
@@ -37,97 +40,97 @@ static __always_inline int finish(hook_ctx *ctx, const struct packet *pkt, int r
 	return HOOK_DROP;
 }
 
-/* Fields of pkt that a refused packet never had are left as they are: to give
- * them values would cost every packet. */
-static __noinline int refuse(hook_ctx *ctx, __u32 length, __u32 role, int result)
+static __always_inline int handle(hook_ctx *ctx, struct scratch *scratch)
 {
-	struct packet pkt = {
-		.length = length, .role = role & ROLE_MASK, .snat_own = !!(role & SNAT_OWN),
-	};
+	struct packet *pkt = &scratch->pkt;
+	int result = read_packet(ctx, pkt);
 
-	return finish(ctx, &pkt, result);
+	if (unlikely(result))
+		return result;
+	pkt->now = clock_now();
+	if (pkt->role == ROLE_ANSWER)
+		return is_icmp(pkt) ? DROP(DROP_ICMP) : answer(ctx, scratch);
+	if (is_icmp(pkt))
+		return answer_icmp(ctx, pkt);
+	return forward(ctx, scratch);
 }
 
-/* A packet to an address in a VIP range. */
-static __always_inline int to_vip(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size)
+/* The packet's family and addresses; 0 if it is neither to a VIP nor to a SNAT
+ * address. */
+static __always_inline int claim_ipv4(struct packet *pkt, const struct iphdr *ip)
 {
-	struct packet pkt;
-	struct headers at;
-	int result;
+	struct snat_place snat;
 
-	pkt.l3_offset = l3_offset;
-	pkt.l3_size = l3_size;
-	pkt.role = ROLE_TO_VIP;
-	pkt.snat_own = 0;
-	pkt.service = 0;
-	pkt.length = 0;
-	result = read_ipv4(ctx, &pkt, &at);
-	if (unlikely(result) || unlikely((result = read_l4(&pkt, &at))))
-		return refuse(ctx, pkt.length, ROLE_TO_VIP, result);
-	pkt.now = clock_now();
-	if (unlikely(pkt.protocol == IPPROTO_ICMP))
-		return finish(ctx, &pkt, answer_icmp(ctx, &pkt, &at));
-	return finish(ctx, &pkt, forward(ctx, &pkt, &at));
+	if (!is_vip4(ip->daddr)) {
+		snat = find_snat4(ip->daddr);
+		if (snat.number < 0)
+			return 0;
+		pkt->role = ROLE_ANSWER;
+		pkt->snat_number = snat.number;
+		pkt->snat_own = snat.own;
+	}
+	pkt->source[0] = ip->saddr;
+	pkt->destination[0] = ip->daddr;
+	return 1;
 }
 
-/* A packet to a SNAT address: snat is its number, and SNAT_OWN. */
-static __always_inline int to_snat(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size, __u32 snat)
+static __always_inline int claim_ipv6(struct packet *pkt, const struct ipv6hdr *ip)
 {
-	struct packet pkt;
-	struct headers at;
-	int result;
+	const __u32 *to = ip->daddr.in6_u.u6_addr32;
+	struct snat_place snat;
 
-	pkt.l3_offset = l3_offset;
-	pkt.l3_size = l3_size;
-	pkt.role = ROLE_ANSWER;
-	pkt.snat_index = snat;
-	pkt.snat_own = !!(snat & SNAT_OWN);
-	pkt.service = 0;
-	pkt.length = 0;
-	result = read_ipv4(ctx, &pkt, &at);
-	if (unlikely(result) || unlikely((result = read_l4(&pkt, &at))))
-		return refuse(ctx, pkt.length, ROLE_ANSWER | (snat & SNAT_OWN), result);
-	if (unlikely(pkt.protocol == IPPROTO_ICMP))
-		return refuse(ctx, pkt.length, ROLE_ANSWER | (snat & SNAT_OWN), DROP(DROP_ICMP));
-	pkt.now = clock_now();
-	return finish(ctx, &pkt, answer(ctx, &pkt, &at));
-}
-
-static __noinline int to_vip_any(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size)
-{
-	return to_vip(ctx, l3_offset, l3_size);
-}
-
-static __noinline int to_snat_any(hook_ctx *ctx, __u32 l3_offset, __u32 l3_size, __u32 snat)
-{
-	return to_snat(ctx, l3_offset, l3_size, snat);
+	if (!is_vip6(to)) {
+		snat = find_snat6(to);
+		if (snat.number < 0)
+			return 0;
+		pkt->role = ROLE_ANSWER;
+		pkt->snat_number = snat.number;
+		pkt->snat_own = snat.own;
+	}
+	copy_address(pkt->source, ip->saddr.in6_u.u6_addr32);
+	copy_address(pkt->destination, to);
+	return 1;
 }
 
 /* The general path. */
 static __noinline int balance_any(hook_ctx *ctx)
 {
-	const volatile struct snat_range *range;
-	__u32 offset = find_ipv4(ctx), size;
-	struct iphdr *ip = hook_data(ctx) + offset;
+	struct scratch *scratch = get_scratch();
+	__u32 found = find_ip(ctx), offset = found & 0xff;
+	void *ip = hook_data(ctx) + offset;
+	struct packet *pkt;
 
-	if (!offset || (void *)(ip + 1) > hook_end(ctx))
+	if (!scratch || !found)
 		return HOOK_PASS;
-	size = (*(__u8 *)ip & 0xf) * 4;
-	if (is_in_vip_range(ip->daddr))
-		return to_vip_any(ctx, offset, size);
-	range = find_snat_range(ip->daddr);
-	if (!range)
+	pkt = &scratch->pkt;
+	__builtin_memset(pkt, 0, sizeof(*pkt));
+	pkt->family = found >> 16;
+	pkt->l3_offset = offset;
+	if (pkt->family == FAMILY_V4) {
+		if (ip + sizeof(struct iphdr) > hook_end(ctx) || !claim_ipv4(pkt, ip))
+			return HOOK_PASS;
+	} else if (ip + sizeof(struct ipv6hdr) > hook_end(ctx) || !claim_ipv6(pkt, ip)) {
 		return HOOK_PASS;
-	return to_snat_any(ctx, offset, size,
-			   snat_number(range, ip->daddr) | (range->own ? SNAT_OWN : 0));
+	}
+	return finish(ctx, pkt, handle(ctx, scratch));
+}
+
+/* A fast path that could not end what it began. */
+static __noinline int drop_internal(hook_ctx *ctx)
+{
+	struct scratch *scratch = get_scratch();
+
+	if (!scratch)
+		return HOOK_DROP;
+	__builtin_memset(&scratch->pkt, 0, sizeof(scratch->pkt));
+	return finish(ctx, &scratch->pkt, DROP(DROP_INTERNAL));
 }
 
 static __always_inline int balance(hook_ctx *ctx)
 {
-	const volatile struct snat_range *range;
+	struct snat_place snat;
 	int result = GENERAL_PATH;
 	struct iphdr *ip;
-	__u32 number;
 	void *frame;
 
 	hook_make_readable(ctx, HEADERS_MOST);
@@ -136,22 +139,21 @@ static __always_inline int balance(hook_ctx *ctx)
 	if (hook_is_tagged(ctx) || frame + PLAIN_SIZE > hook_end(ctx) || *(__u8 *)ip != 0x45 ||
 	    *(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))
 		return balance_any(ctx);
-	if (is_in_vip_range(ip->daddr)) {
+	if (is_vip4(ip->daddr)) {
 		if (ip->protocol == IPPROTO_TCP)
 			result = forward_plain(ctx, frame, IPPROTO_TCP);
 		else if (ip->protocol == IPPROTO_UDP)
 			result = forward_plain(ctx, frame, IPPROTO_UDP);
 	} else {
-		range = find_snat_range(ip->daddr);
-		if (!range)
+		snat = find_snat4(ip->daddr);
+		if (snat.number < 0)
 			return HOOK_PASS;
-		number = snat_number(range, ip->daddr);
 		if (ip->protocol == IPPROTO_TCP)
-			result = answer_plain(ctx, frame, IPPROTO_TCP, number);
+			result = answer_plain(ctx, frame, IPPROTO_TCP, snat.number);
 		else if (ip->protocol == IPPROTO_UDP)
-			result = answer_plain(ctx, frame, IPPROTO_UDP, number);
+			result = answer_plain(ctx, frame, IPPROTO_UDP, snat.number);
 	}
 	if (likely(result > GO_ON))
 		return result - VERDICT_BASE;
-	return result ? refuse(ctx, 0, ROLE_TO_VIP, result) : balance_any(ctx);
+	return result ? drop_internal(ctx) : balance_any(ctx);
 }

@@ -12,25 +12,43 @@
 
 #define WALK_MOST 512
 #define WALK_THEN_SHARE 32
+#define CURSORS_V6 512	/* IPv6's cursors begin here */
 
 static __always_inline __u32 port_count(void)
 {
 	return config.snat_port_max - config.snat_port_min + 1;
 }
 
-static __always_inline __u32 first_direct(__u32 cpu)
+/* The SNAT addresses of a family: IPv4's come first. */
+static __always_inline __u32 pool_first(__u32 family)
 {
-	__u32 ordinal = (__u64)cpu * config.snat_addresses * port_count() / config.cpus;
-
-	return (ordinal / port_count()) << 16 | (config.snat_port_min + ordinal % port_count());
+	return family == FAMILY_V6 ? config.snat4_addresses : 0;
 }
 
-static __always_inline __u32 after_direct(__u32 index)
+static __always_inline __u32 pool_addresses(__u32 family)
 {
+	return family == FAMILY_V6 ? config.snat_addresses - config.snat4_addresses :
+				     config.snat4_addresses;
+}
+
+static __always_inline __u32 first_direct(__u32 cpu, __u32 family)
+{
+	__u32 ordinal = (__u64)cpu * pool_addresses(family) * port_count() / config.cpus;
+
+	return (pool_first(family) + ordinal / port_count()) << 16 |
+	       (config.snat_port_min + ordinal % port_count());
+}
+
+static __always_inline __u32 after_direct(__u32 index, __u32 family)
+{
+	__u32 number = index >> 16;
+
 	if ((index & 0xffff) < config.snat_port_max)
 		return index + 1;
-	index = (index & 0xffff0000) + (1 << 16);
-	return (index < direct_records() ? index : 0) | config.snat_port_min;
+	number++;
+	if (number >= pool_first(family) + pool_addresses(family))
+		number = pool_first(family);
+	return number << 16 | config.snat_port_min;
 }
 
 static long walk_direct(__u32 step, struct claim *claim)
@@ -41,7 +59,7 @@ static long walk_direct(__u32 step, struct claim *claim)
 
 	if (!record)
 		return 1;
-	claim->position = after_direct(index);
+	claim->position = after_direct(index, claim->tuple.family);
 	aim_at(claim, index);
 	life = life_read(record);
 	if (life_available(life, claim->now)) {
@@ -161,15 +179,18 @@ static __noinline int reuse_oldest(struct claim *claim)
 /* Finds a port for the claim's tuple: GO_ON with claim->found, or the reason. */
 static __noinline int find_snat_port(struct claim *claim)
 {
-	__u32 pool = config.snat_addresses * port_count();
+	__u32 family = claim->tuple.family, pool = pool_addresses(family) * port_count();
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct snat_cursor *cursor = bpf_map_lookup_elem(&snat_cursors, &cpu);
+	__u32 place = family == FAMILY_V6 ? cpu + CURSORS_V6 : cpu;
+	struct snat_cursor *cursor = bpf_map_lookup_elem(&snat_cursors, &place);
 
 	if (!cursor)
 		return DROP(DROP_INTERNAL);
+	if (!pool)
+		return DROP(DROP_SNAT_EXHAUSTED);
 	if (cursor->exhausted_at && cursor->exhausted_at == claim->now)
 		return DROP(DROP_SNAT_EXHAUSTED);
-	claim->position = cursor->direct ? cursor->direct - 1 : first_direct(cpu);
+	claim->position = cursor->direct ? cursor->direct - 1 : first_direct(cpu, family);
 	bpf_loop(pool < WALK_MOST ? pool : WALK_MOST, walk_direct, claim, 0);
 	cursor->direct = claim->position + 1;
 	if (claim->found || (claim->share && share_port(claim, cursor, cpu)) ||
@@ -177,17 +198,4 @@ static __noinline int find_snat_port(struct claim *claim)
 		return GO_ON;
 	cursor->exhausted_at = claim->now;
 	return DROP(DROP_SNAT_EXHAUSTED);
-}
-
-/* The SNAT address of this number, as on the wire. */
-static __always_inline __u32 snat_address(__u32 number)
-{
-#pragma unroll
-	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
-		__u32 offset = number - config.snat4[i].first_index;
-
-		if (i < config.snat4_count && offset < config.snat4[i].count)
-			return bpf_htonl(config.snat4[i].first + offset);
-	}
-	return 0;
 }

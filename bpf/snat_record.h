@@ -7,6 +7,7 @@
 #pragma once
 
 #include "flow_state.h"
+#include "flow_table.h"
 #include "counters.h"
 
 /* A new flow that looks for a SNAT port towards its backend. */
@@ -43,22 +44,23 @@ static __always_inline int tuple_is_shared(struct claim *claim)
 static __noinline int remove_halves(struct flow_record *record, __u32 index, __u32 generation,
 				    __u32 flags)
 {
-	struct flow_key4 key = {};
+	struct flow_key6 key;
 	struct flow_forward *forward;
 	struct shared_key *shared;
-	__u32 extra = index - direct_records();
+	__u32 extra = index - direct_records(), family;
 
 	if (!record)
 		return 0;
-	key.client = record->client[0];
-	key.vip = record->vip[0];
+	copy_address(key.client, record->client);
+	copy_address(key.vip, record->vip);
 	key.client_port = record->client_port;
 	key.vip_port = record->vip_port;
 	key.protocol = record->protocol;
-	forward = bpf_map_lookup_elem(&flows4, &key);
+	family = flags & FLOW_F_V6 ? FAMILY_V6 : FAMILY_V4;
+	forward = find_flow(&key, family);
 	if (!(flags & FLOW_F_DETACHED) && forward && forward->record == index &&
 	    forward->record_generation == (__u16)generation)
-		bpf_map_delete_elem(&flows4, &key);
+		delete_flow(&key, family);
 	if (!(flags & FLOW_F_EXTRA))
 		return 0;
 	shared = bpf_map_lookup_elem(&snat_extra_keys, &extra);
@@ -87,6 +89,8 @@ static __always_inline int take_record(struct flow_record *record, __u32 index, 
 		.flags = claim->extra ? FLOW_F_EXTRA : old.flags & FLOW_F_SHARED,
 	};
 
+	if (claim->tuple.family == FAMILY_V6)
+		new.flags |= FLOW_F_V6;
 	if (!life_swap(record, old, new))
 		return 0;
 	if (old.state != FLOW_FREE)
@@ -112,6 +116,6 @@ static __always_inline int is_other_tuple(const struct flow_record *record,
 	if (!backend || backend->state == BACKEND_FREE ||
 	    backend->generation != record->backend_generation)
 		return 0;
-	return backend->addr[0] != claim->tuple.backend[0] ||
+	return !same_address(backend->addr, claim->tuple.backend) ||
 	       backend->port != claim->tuple.backend_port;
 }

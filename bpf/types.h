@@ -409,6 +409,7 @@ struct lb_config {
 	__u32 snat_port_min;	/* host order, both ends included */
 	__u32 snat_port_max;
 	__u32 snat_addresses;	/* of all ranges; direct records are 65536 times this */
+	__u32 snat4_addresses;	/* of them IPv4 */
 	__u32 extra_records;	/* records behind the direct ones */
 	__u32 bucket_mask;	/* frontend buckets, less one; a power of two */
 	__u32 client_next_hops_first;	/* the region of next_hops that programs fill */

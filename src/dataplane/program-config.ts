@@ -84,6 +84,7 @@ export function programRodata(config: DataplaneConfig, facts: ProgramFacts): Uin
     snatPortMin: ports.min,
     snatPortMax: ports.max,
     snatAddresses: addresses,
+    snat4Addresses: addresses,
     extraRecords: config.snat.sharedFlows,
     bucketMask: (sizes.frontends as number) - 1,
     clientNextHopsFirst: agentNextHops(nextHops),

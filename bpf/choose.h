@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The service that a packet is for, and the backend of a flow without memory. */
+#pragma once
+
+#include "frontend.h"
+#include "maglev.h"
+#include "read_packet.h"
+
+static __noinline int vip_in_use(const struct packet *pkt)
+{
+	struct frontend_key key;
+	__u32 index;
+
+	if (!pkt)
+		return 0;
+	frontend_of(pkt, 0, 0, &key);
+	return find_service(&key, &index) != NULL;
+}
+
+/* The service of the packet's frontend; sets pkt->service when found. */
+static __noinline struct service *service_of(struct packet *pkt)
+{
+	struct frontend_key key;
+
+	if (!pkt)
+		return NULL;
+	frontend_of(pkt, destination_port(pkt), pkt->protocol, &key);
+	return find_service(&key, &pkt->service);
+}
+
+/* The slot's backend for a flow of the service in SNAT mode. */
+static __always_inline int choose_backend(const struct packet *pkt, const struct service *service,
+					  __u32 *backend)
+{
+	__u64 word = *(volatile const __u64 *)&service->table;
+	__u32 hash = pkt->family == FAMILY_V6 ?
+		flow_hash(pkt->source, pkt->destination, pkt->ports, pkt->protocol, FAMILY_V6,
+			  service->flags) :
+		flow_hash(pkt->source, pkt->destination, pkt->ports, pkt->protocol, FAMILY_V4,
+			  service->flags);
+	__s32 slot = read_slot(word, hash);
+
+	if (slot < 0)
+		return DROP(DROP_NO_BACKEND);
+	*backend = slot_backend(word, slot);
+	return GO_ON;
+}
+
+/* The service and the backend for a new flow. */
+static __always_inline int choose(struct packet *pkt, __u32 *backend)
+{
+	struct service *service = service_of(pkt);
+
+	if (!service) {
+		if (vip_in_use(pkt))
+			return DROP(DROP_UNKNOWN_PORT);
+		return DROP(DROP_UNKNOWN_VIP);
+	}
+	if (pkt->protocol == IPPROTO_TCP && !is_syn(pkt))
+		return DROP(DROP_NO_FLOW);
+	return choose_backend(pkt, service, backend);
+}

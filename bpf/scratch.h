@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the general path works on, of each CPU: on the stack, of which all
+ * functions together have 512 bytes, it would not fit. Packets of one CPU
+ * follow each other, so they share it.
+ */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+
+struct scratch {
+	struct packet pkt;
+	struct flow_key6 tuple;		/* of the packet, or of the one an ICMP error quotes */
+	struct flow_forward opened;	/* a flow that this packet opens */
+};
+
+PER_CPU_ARRAY(scratches, struct scratch, 1);
+
+static __always_inline struct scratch *get_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
