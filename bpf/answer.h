@@ -97,32 +97,44 @@ static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pk
 	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));
 }
 
+/* The record that an answer belongs to, or NULL. */
+static __noinline struct flow_record *find_record(const struct packet *pkt)
+{
+	struct flow_record *record;
+	__u32 port, index;
+	union life life;
+
+	if (!pkt)
+		return NULL;
+	port = bpf_ntohs(destination_port(pkt));
+	index = (__u32)pkt->snat_number << 16 | port;
+	if (port < config.snat_port_min || port > config.snat_port_max)
+		return NULL;
+	record = bpf_map_lookup_elem(&flow_records, &index);
+	if (!record)
+		return NULL;
+	life = life_read(record);
+	if (likely(matching_backend(record, life, pkt)))
+		return record;
+	record = life.flags & FLOW_F_SHARED ? find_shared(pkt) : NULL;
+	if (!record || !matching_backend(record, life_read(record), pkt))
+		return NULL;
+	return record;
+}
+
 static __noinline int answer(hook_ctx *ctx, struct scratch *scratch)
 {
 	struct flow_record *record;
 	struct packet *pkt;
 	union life life;
-	__u32 port, index;
 
 	if (!scratch)
 		return DROP(DROP_INTERNAL);
 	pkt = &scratch->pkt;
-	port = bpf_ntohs(destination_port(pkt));
-	index = (__u32)pkt->snat_number << 16 | port;
-	if (port < config.snat_port_min || port > config.snat_port_max)
-		return DROP(DROP_SNAT_NO_FLOW);
-	record = bpf_map_lookup_elem(&flow_records, &index);
+	record = find_record(pkt);
 	if (!record)
-		return DROP(DROP_INTERNAL);
+		return DROP(DROP_SNAT_NO_FLOW);
 	life = life_read(record);
-	if (unlikely(!matching_backend(record, life, pkt))) {
-		record = life.flags & FLOW_F_SHARED ? find_shared(pkt) : NULL;
-		if (!record)
-			return DROP(DROP_SNAT_NO_FLOW);
-		life = life_read(record);
-		if (!matching_backend(record, life, pkt))
-			return DROP(DROP_SNAT_NO_FLOW);
-	}
 	pkt->service = record->service;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);

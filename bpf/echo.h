@@ -51,19 +51,28 @@ static __always_inline int turn_echo(hook_ctx *ctx, const struct packet *pkt)
 
 	find_headers(ctx, pkt, &at);
 	icmp = at.l4;
-	if ((void *)(icmp + 1) > at.end)
-		return -1;
-	icmp->checksum = checksum_apply(icmp->checksum, checksum_diff(request, reply));
-	/* Of nothing but zeroes 0 would be wrong, and this is right of all else
-	 * that sums up to the same. */
-	if (!icmp->checksum)
-		icmp->checksum = 0xffff;
-	icmp->type = reply;
+	if (pkt->fragment != FRAGMENT_LATER) {
+		if ((void *)(icmp + 1) > at.end)
+			return -1;
+		icmp->checksum = checksum_apply(icmp->checksum, checksum_diff(request, reply));
+		/* Of nothing but zeroes 0 would be wrong, and this is right of all
+		 * else that sums up to the same. */
+		if (!icmp->checksum)
+			icmp->checksum = 0xffff;
+		icmp->type = reply;
+	}
 	if (pkt->family == FAMILY_V6 && at.ip + sizeof(struct ipv6hdr) <= at.end)
 		turn_ipv6(at.ip, pkt);
 	else if (at.ip + sizeof(struct iphdr) <= at.end)
 		turn_ipv4(at.ip, pkt);
 	return swap_macs(ctx);
+}
+
+/* Type and code are where others have the source port. */
+static __always_inline int is_echo(const struct packet *pkt)
+{
+	return source_port(pkt) ==
+	       bpf_htons((pkt->family == FAMILY_V6 ? ICMPV6_ECHO : ICMP_ECHO) << 8);
 }
 
 static __noinline int answer_echo(hook_ctx *ctx, const struct packet *pkt)
@@ -78,13 +87,4 @@ static __noinline int answer_echo(hook_ctx *ctx, const struct packet *pkt)
 		return DROP(DROP_INTERNAL);
 	count_event(EVENT_ECHO_ANSWERED, pkt->length);
 	return hook_send(ctx, hook_ingress(ctx));
-}
-
-/* ICMP to a VIP. */
-static __noinline int answer_icmp(hook_ctx *ctx, const struct packet *pkt)
-{
-	__u16 echo = bpf_htons((pkt->family == FAMILY_V6 ? ICMPV6_ECHO : ICMP_ECHO) << 8);
-
-	/* Type and code are where others have the source port. */
-	return source_port(pkt) == echo ? answer_echo(ctx, pkt) : DROP(DROP_ICMP);
 }

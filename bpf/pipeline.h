@@ -6,6 +6,9 @@
 #pragma once
 
 #include "fast_path.h"
+#include "fragment.h"
+#include "icmp_error.h"
+#include "time_exceeded.h"
 #include "reject.h"
 
 #define HEADERS_MOST (LINK_MOST + 60 + sizeof(struct tcphdr))
@@ -30,14 +33,28 @@ static __noinline int finish(hook_ctx *ctx, const struct packet *pkt, int result
 		count_event(EVENT_SNAT_PASSED, pkt->length);
 		return HOOK_PASS;
 	}
-	if (reason == DROP_UNKNOWN_PORT || reason == DROP_NO_BACKEND || reason == DROP_NO_FLOW) {
+	if (reason == DROP_TTL)
+		result = answer_ttl(ctx, pkt);
+	if (reason == DROP_UNKNOWN_PORT || reason == DROP_NO_BACKEND || reason == DROP_NO_FLOW)
 		result = reject(ctx, pkt, reason);
-		if (result > GO_ON)
-			return result - VERDICT_BASE;
-		reason = -result;
-	}
-	count_drop(pkt, reason);
+	if (result > GO_ON)
+		return result - VERDICT_BASE;
+	count_drop(pkt, -result);
 	return HOOK_DROP;
+}
+
+static __always_inline int handle_icmp(hook_ctx *ctx, struct scratch *scratch)
+{
+	struct packet *pkt = &scratch->pkt;
+	int result;
+
+	if (pkt->role == ROLE_TO_VIP && is_echo(pkt))
+		return answer_echo(ctx, pkt);
+	result = read_quote(ctx, pkt, &scratch->quote);
+	if (result)
+		return result;
+	return pkt->role == ROLE_ANSWER ? error_to_client(ctx, scratch) :
+					  error_to_backend(ctx, scratch);
 }
 
 static __always_inline int handle(hook_ctx *ctx, struct scratch *scratch)
@@ -48,11 +65,17 @@ static __always_inline int handle(hook_ctx *ctx, struct scratch *scratch)
 	if (unlikely(result))
 		return result;
 	pkt->now = clock_now();
-	if (pkt->role == ROLE_ANSWER)
-		return is_icmp(pkt) ? DROP(DROP_ICMP) : answer(ctx, scratch);
+	if (unlikely(pkt->fragment == FRAGMENT_LATER) && (result = learn_ports(pkt)))
+		return result;
 	if (is_icmp(pkt))
-		return answer_icmp(ctx, pkt);
-	return forward(ctx, scratch);
+		result = handle_icmp(ctx, scratch);
+	else if (pkt->role == ROLE_ANSWER)
+		result = answer(ctx, scratch);
+	else
+		result = forward(ctx, scratch);
+	if (unlikely(pkt->fragment == FRAGMENT_FIRST) && result > GO_ON)
+		teach_ports(pkt);
+	return result;
 }
 
 /* The packet's family and addresses; 0 if it is neither to a VIP nor to a SNAT

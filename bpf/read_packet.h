@@ -197,8 +197,6 @@ static __noinline int read_packet(hook_ctx *ctx, struct packet *pkt)
 	}
 	if (result)
 		return result;
-	if (pkt->fragment)
-		return DROP(DROP_FRAGMENT);
 	find_headers(ctx, pkt, &at);
 	return read_l4(pkt, &at);
 }

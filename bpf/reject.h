@@ -15,7 +15,7 @@ static __always_inline int is_rejectable(const struct packet *pkt, int reason)
 		return 0;
 	if (pkt->protocol == IPPROTO_TCP && (pkt->tcp_flags & TCP_RST))
 		return 0;
-	return pkt->l3_size + QUOTED_L4 <= QUOTE_MOST && is_answerable(pkt);
+	return !pkt->fragment && pkt->l3_size + QUOTED_L4 <= QUOTE_MOST && is_answerable(pkt);
 }
 
 /* Sequence numbers as RFC 9293, 3.10.7.1 says for a closed port. */

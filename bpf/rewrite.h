@@ -46,6 +46,8 @@ static __always_inline int rewrite_packet(hook_ctx *ctx, const struct packet *pk
 		rewrite_ipv6(at.ip, pkt, to);
 	else if (at.ip + sizeof(struct iphdr) <= at.end)
 		rewrite_ipv4(at.ip, pkt, to);
+	if (pkt->fragment == FRAGMENT_LATER)
+		return GO_ON;
 	if (at.l4 + sizeof(struct udphdr) > at.end ||
 	    at.l4 + checksum_at + sizeof(__u16) > at.end)
 		return DROP(DROP_TRUNCATED);

@@ -7,12 +7,14 @@
 #pragma once
 
 #include "maps.h"
-#include "packet.h"
+#include "quote.h"
 
 struct scratch {
 	struct packet pkt;
 	struct flow_key6 tuple;		/* of the packet, or of the one an ICMP error quotes */
 	struct flow_forward opened;	/* a flow that this packet opens */
+	struct quote quote;		/* what an ICMP error quotes */
+	struct packet quoted;		/* the answer to that */
 };
 
 PER_CPU_ARRAY(scratches, struct scratch, 1);

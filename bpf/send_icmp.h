@@ -6,18 +6,10 @@
 #pragma once
 
 #include "echo.h"
+#include "quote.h"
 
 #define QUOTED_L4 8	/* bytes of the packet behind its IP header */
 #define QUOTE_MOST (60 + QUOTED_L4)
-
-#define ICMP_DEST_UNREACH 3
-#define ICMP_PORT_UNREACH 3
-#define ICMP_FRAG_NEEDED 4
-#define ICMP_TIME_EXCEEDED 11
-#define ICMPV6_DEST_UNREACH 1
-#define ICMPV6_PORT_UNREACH 4
-#define ICMPV6_PKT_TOOBIG 2
-#define ICMPV6_TIME_EXCEED 3
 
 /* An ICMP error to send: type and code of the packet's family, and the word
  * behind the checksum in host order. */

@@ -30,7 +30,7 @@ enum drop_reason {
 	DROP_NONE = 0,
 	DROP_TRUNCATED,		/* shorter than its headers say */
 	DROP_BAD_HEADER,	/* IPv4 header length or total length makes no sense */
-	DROP_FRAGMENT,		/* a fragment for a VIP or a SNAT address */
+	DROP_EARLY_FRAGMENT,	/* a later fragment, and the first has not taught its ports */
 	DROP_UNKNOWN_PROTOCOL,	/* neither TCP, UDP nor ICMP */
 	DROP_ICMP,		/* an ICMP message that is not an answered echo */
 	DROP_UNKNOWN_VIP,	/* inside a VIP range, but no service has it */
@@ -46,7 +46,6 @@ enum drop_reason {
 	DROP_REJECT_LIMITED,	/* a reject that the rate limit held back */
 	DROP_INTERNAL,		/* a map entry that must exist does not */
 	DROP_EXTENSION_HEADER,	/* IPv6 extension headers too many, too long, or not to be forwarded */
-	DROP_EARLY_FRAGMENT,	/* a later fragment, and the first has not taught its ports */
 	DROP_ICMP_NO_FLOW,	/* an ICMP error whose quoted packet belongs to no flow of ours */
 	DROP_SOURCE_RANGE,	/* the client is in none of the service's source ranges */
 	DROP_TOO_BIG,		/* does not fit the way to the backend, answered or not */
@@ -427,7 +426,7 @@ struct lb_config {
 	struct prefix6 outer6;	/* only the last word varies */
 	__be16 gue_port;
 	__u8 default_mode;	/* enum service_mode: which lookup comes first */
-	__u8 reserved_mode;
+	__u8 answer_ttl;
 	__u32 remember_per_second;	/* a service and CPU */
 	__u8 answer_echo;
 	__u8 reject_unknown_port;

@@ -8,7 +8,7 @@
 export type DropReason =
   | 'DROP_TRUNCATED'
   | 'DROP_BAD_HEADER'
-  | 'DROP_FRAGMENT'
+  | 'DROP_EARLY_FRAGMENT'
   | 'DROP_UNKNOWN_PROTOCOL'
   | 'DROP_ICMP'
   | 'DROP_UNKNOWN_VIP'

@@ -67,7 +67,7 @@ export function readPacket({ frame, l3, source, destination }: Ipv4Frame): Packe
   if ((frame[l3] ?? 0) >> 4 !== 4 || headerLength < 20 || totalLength < headerLength)
     return 'DROP_BAD_HEADER';
   if (frame.length - l3 < totalLength) return 'DROP_TRUNCATED';
-  if ((read16(frame, l3 + 6) & 0x3fff) !== 0) return 'DROP_FRAGMENT';
+  if ((read16(frame, l3 + 6) & 0x3fff) !== 0) return 'DROP_EARLY_FRAGMENT';
 
   const protocol = frame[l3 + 9] ?? 0;
   const shortest = shortestL4(protocol);

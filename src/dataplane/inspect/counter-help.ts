@@ -4,7 +4,6 @@ import { dropReason, dropReasonNames, eventKind, eventKindNames } from '../../la
 const DROP_HELP: Record<Exclude<keyof typeof dropReason, 'DROP_NONE' | 'DROP_REASONS'>, string> = {
   DROP_TRUNCATED: 'The packet is shorter than its headers say: a broken sender or path.',
   DROP_BAD_HEADER: 'Header or total length makes no sense: a broken sender, or a scan.',
-  DROP_FRAGMENT: 'IP fragments are not forwarded: check the MTU on the way from the client.',
   DROP_UNKNOWN_PROTOCOL: 'Neither TCP, UDP nor ICMP: nothing else is balanced.',
   DROP_ICMP: 'An ICMP message other than an answered echo.',
   DROP_UNKNOWN_VIP: 'An address of the ranges that no service has: a scan, or a service is missing.',
