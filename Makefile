@@ -18,7 +18,7 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_OBJECTS := $(BPF_SOURCES:bpf/%.c=build/%.o)
 NATIVE_SOURCES := $(wildcard native/*.c)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:native/%.c=build/native/%.o)
-SHARED_HEADERS := bpf/types.h bpf/maps.h
+SHARED_HEADERS := bpf/types.h bpf/maps.h bpf/node_types.h
 LAYOUTS := src/layout/generated.ts
 GENERATOR := $(addprefix src/layout/,generate-layouts.ts btf.ts render-layouts.ts shared-header.ts)
 TYPESCRIPT := $(shell find src -name '*.ts')
@@ -46,8 +46,8 @@ build/libl4lb.so: $(NATIVE_OBJECTS)
 	$(CC) -shared -o $@ $^ -lbpf
 
 # A stamp, because the generator leaves an unchanged file alone.
-build/.layouts: build/xdp.bpf.o $(SHARED_HEADERS) $(GENERATOR)
-	$(BIN)/tsx src/layout/generate-layouts.ts build/xdp.bpf.o $(LAYOUTS) $(SHARED_HEADERS)
+build/.layouts: build/layouts.bpf.o $(SHARED_HEADERS) $(GENERATOR)
+	$(BIN)/tsx src/layout/generate-layouts.ts build/layouts.bpf.o $(LAYOUTS) $(SHARED_HEADERS)
 	@touch $@
 
 build/.compiled: $(BPF_OBJECTS) build/libl4lb.so build/.layouts $(TYPESCRIPT) tsconfig.json tsconfig.build.json

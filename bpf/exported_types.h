@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "node_types.h"
 #include "types.h"
 
 const volatile struct exported_enums {
@@ -19,4 +20,6 @@ const volatile struct exported_enums {
 	enum flow_state flow_state;
 	enum flow_flag flow_flag;
 	enum next_hop_state next_hop_state;
+	enum node_drop_reason node_drop_reason;
+	enum node_event node_event;
 } exported_enums = {};

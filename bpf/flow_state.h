@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Life of a flow record. The last 8 bytes of a record say when it was seen,
- * which life of the record this is, and in which state; they change by
- * compare-and-swap only, so any CPU may see, refresh, close or reclaim it.
+ * Life of a flow record: its last 8 bytes.
  */
 #pragma once
 
+#include "life.h"
 #include "maps.h"
 #include "next_state.h"
 
 #define LIFE_TRIES 4
-
-union life {
-	__u64 word;
-	struct {
-		__u32 seen;
-		__u16 generation;
-		__u8 state;
-		__u8 flags;
-	};
-};
 
 static __always_inline __u64 *life_word(struct flow_record *record)
 {
@@ -33,18 +22,12 @@ static __always_inline union life life_read(struct flow_record *record)
 
 static __always_inline int life_swap(struct flow_record *record, union life old, union life new)
 {
-	return old.word == new.word ||
-	       __sync_val_compare_and_swap(life_word(record), old.word, new.word) == old.word;
+	return life_change(life_word(record), old, new);
 }
 
 static __always_inline int life_expired(union life life, __u32 now)
 {
-	__u32 state = life.state;
-
-	asm volatile("" : "+r"(state)); /* the verifier follows this register */
-	if (state >= FLOW_STATES)
-		return 0;
-	return now - life.seen > config.timeout[state];
+	return life_timed_out(life, now, config.timeout);
 }
 
 static __always_inline int life_available(union life life, __u32 now)

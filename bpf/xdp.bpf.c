@@ -2,7 +2,6 @@
 /* The lb program on XDP. */
 #include "hook_xdp.h"
 #include "pipeline.h"
-#include "exported_types.h"
 
 SEC("xdp")
 int lb_xdp(struct xdp_md *ctx)
