@@ -1,6 +1,6 @@
 /** A random packet that has something to do with what is in the model's state. */
-import { ip, write16 } from '../model/bytes.ts';
-import { buildFrame, type FrameFields, type Ipv4Fields, PROTOCOL, TCP } from '../model/packet.ts';
+import { type Address, ip, isV6, write16 } from '../model/bytes.ts';
+import { buildFrame, type FrameFields, type IpFields, PROTOCOL, TCP } from '../model/packet.ts';
 import type { FlowRecord, ModelState } from '../model/state.ts';
 import { OTHER_VIP, OWN, POOL, UNUSED_VIP, VIP } from '../packet/situation.ts';
 import type { Random } from './random.ts';
@@ -51,10 +51,14 @@ export function randomPacket(random: Random, state: ModelState): Uint8Array {
   return random.chance(0.12) ? mutate(random, frame) : frame;
 }
 
+/** The address itself, or the one after it. */
+const nextTo = (address: Address, isOff: boolean): Address =>
+  isV6(address) ? address + BigInt(isOff) : address + Number(isOff);
+
 interface Ends {
-  readonly source: number;
+  readonly source: Address;
   readonly sourcePort: number;
-  readonly destination: number;
+  readonly destination: Address;
   readonly destinationPort: number;
 }
 
@@ -62,7 +66,7 @@ function l4(random: Random, protocol: number, ends: Ends, flags = random.weighte
   const { source, destination, sourcePort, destinationPort } = ends;
   const payload = random.bytes(random.below(random.chance(0.1) ? 1200 : 12));
   const ports = { sourcePort, destinationPort, payload };
-  const ipFields: Ipv4Fields = {
+  const ipFields: IpFields = {
     source,
     destination,
     ttl: random.chance(0.04) ? random.below(3) : 2 + random.below(254),
@@ -103,7 +107,7 @@ function answer(random: Random, state: ModelState): FrameFields {
   const off = random.chance(0.1) ? random.below(4) : -1;
   const protocol = off === 0 ? PROTOCOL.tcp + PROTOCOL.udp - record.protocol : record.protocol;
   return l4(random, protocol, {
-    source: record.backendAddress + Number(off === 1),
+    source: nextTo(record.backendAddress, off === 1),
     sourcePort: record.backendPort + Number(off === 2),
     destination: snatAddress,
     destinationPort: record.snatPort + Number(off === 3),

@@ -29,7 +29,10 @@ export function answer(
   return send(run, packet, frame, nextHopOf(run, record), record.service);
 }
 
-function findRecord(run: Run, packet: Packet, snatIndex: number): FlowRecord | undefined {
+/** What of an answer finds its record. */
+export type AnswerEnds = Pick<Packet, 'source' | 'sourcePort' | 'destinationPort' | 'protocol'>;
+
+export function findRecord(run: Run, packet: AnswerEnds, snatIndex: number): FlowRecord | undefined {
   const { config, shared } = run.state;
   const port = packet.destinationPort;
   if (port < config.portMin || port > config.portMax) return undefined;
@@ -42,7 +45,7 @@ function findRecord(run: Run, packet: Packet, snatIndex: number): FlowRecord | u
   return matches(run, packet, record, snatIndex) ? record : undefined;
 }
 
-function matches(run: Run, packet: Packet, record: FlowRecord, snatIndex: number): boolean {
+function matches(run: Run, packet: AnswerEnds, record: FlowRecord, snatIndex: number): boolean {
   if (record.state === 'FLOW_FREE' || record.state === 'FLOW_CLAIMED' || record.detached) return false;
   if (record.snatIndex !== snatIndex || record.snatPort !== packet.destinationPort) return false;
   const backend = backendOf(run, record.backend, record.backendGeneration);
@@ -67,7 +70,7 @@ function updateState(run: Run, packet: Packet, record: FlowRecord): void {
 }
 
 /** A place that was taken over since is looked up anew. */
-function nextHopOf(run: Run, record: FlowRecord): number {
+export function nextHopOf(run: Run, record: FlowRecord): number {
   const { index, generation } = record.clientNextHop;
   if (index !== 0 && run.state.nextHops.get(index)?.generation !== generation) {
     record.clientNextHop = clientNextHop(run, record.client);

@@ -46,12 +46,56 @@ export function updateChecksum(
   return ~foldSum(sum) & 0xffff;
 }
 
-/** The two 16-bit words of a 32-bit value. */
-export const words = (value: number): [number, number] => [value >>> 16, value & 0xffff];
+/** IPv4 as a number, IPv6 as a bigint. */
+export type Address = number | bigint;
+
+export const isV6 = (address: Address): address is bigint => typeof address === 'bigint';
+
+/** 4 or 16. */
+export const addressBytes = (address: Address): number => (isV6(address) ? 16 : 4);
+
+/** The 16-bit words of an address, the first on the wire first. */
+export function words(address: Address): number[] {
+  if (!isV6(address)) return [address >>> 16, address & 0xffff];
+  return Array.from({ length: 8 }, (_, i) => Number((address >> BigInt(112 - 16 * i)) & 0xffffn));
+}
+
+export function readAddress(bytes: Uint8Array, at: number, length: 4 | 16): Address {
+  if (length === 4) return read32(bytes, at);
+  return [0, 4, 8, 12].reduce((value, i) => (value << 32n) | BigInt(read32(bytes, at + i)), 0n);
+}
+
+export function writeAddress(bytes: Uint8Array, at: number, address: Address): void {
+  words(address).forEach((word, i) => {
+    write16(bytes, at + 2 * i, word);
+  });
+}
 
 /** The value that a little-endian load of the four wire bytes of `value` gives ("index word"). */
 export const indexWord = (value: number): number =>
   (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+
+/** {@link indexWord} of each four bytes of an address: one, or four. */
+export function indexWords(address: Address): number[] {
+  const parts = words(address);
+  return Array.from({ length: parts.length / 2 }, (_, i) =>
+    indexWord(((parts[2 * i] as number) * 65536 + (parts[2 * i + 1] as number)) >>> 0),
+  );
+}
+
+/** `2001:db8::1` as a bigint. Throws on anything else. */
+export function ip6(text: string): bigint {
+  const [head = '', tail] = text.split('::');
+  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
+  const first = groups(head);
+  const last = tail === undefined ? [] : groups(tail);
+  const missing = 8 - first.length - last.length;
+  const all = [...first, ...new Array<string>(tail === undefined ? 0 : missing).fill('0'), ...last];
+  if (all.length !== 8 || all.some((group) => !/^[0-9a-f]{1,4}$/i.test(group))) {
+    throw new Error(`not an IPv6 address: ${text}`);
+  }
+  return all.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
+}
 
 /** `10.1.0.2` as a number. Throws on anything else. */
 export function ip(text: string): number {

@@ -1,28 +1,48 @@
 /** docs/packet-path.md, section 6: flow hash, slot, backend. */
-import { indexWord } from './bytes.ts';
+import { type Address, indexWord, indexWords, isV6 } from './bytes.ts';
 import type { Service } from './state.ts';
 
 const U64 = (1n << 64n) - 1n;
+const FIRST = 0xff51afd7ed558ccdn;
+const SECOND = 0xc4ceb9fe1a85ec53n;
 
-/** 32 bits. Addresses and ports as numbers. */
+/** What a service's hash leaves out. */
+export interface HashedParts {
+  readonly affinity?: boolean;
+  readonly hash3?: boolean;
+}
+
+/** 32 bits. Ports as numbers. */
 export function flowHash(
   seed: bigint,
-  client: number,
-  vip: number,
+  client: Address,
+  vip: Address,
   clientPort: number,
   vipPort: number,
   protocol: number,
+  { affinity = false, hash3 = false }: HashedParts = {},
 ): number {
-  const s = BigInt(indexWord(client));
-  const d = BigInt(indexWord(vip));
-  const p = BigInt(indexWord(((clientPort << 16) | vipPort) >>> 0));
-  let h = ((s << 32n) | p) ^ seed;
-  h = (h * 0xff51afd7ed558ccdn) & U64;
+  const s = BigInt(isV6(client) ? foldClient(seed, client) : indexWord(client));
+  const d = affinity ? 0n : BigInt(indexWords(vip).reduce((all, word) => (all ^ word) >>> 0, 0));
+  const ports = affinity || hash3 ? 0 : ((clientPort << 16) | vipPort) >>> 0;
+  let h = ((s << 32n) | BigInt(indexWord(ports))) ^ seed;
+  h = (h * FIRST) & U64;
   h ^= h >> 32n;
-  h = (h + ((d << 32n) | BigInt(protocol))) & U64;
-  h = (h * 0xc4ceb9fe1a85ec53n) & U64;
+  h = (h + ((d << 32n) | BigInt(affinity ? 0 : protocol))) & U64;
+  h = (h * SECOND) & U64;
   h ^= h >> 29n;
   return Number((((h >> 16n) & 0xffffffffn) * 2654435761n) & 0xffffffffn);
+}
+
+function foldClient(seed: bigint, client: bigint): number {
+  const [a0 = 0, a1 = 0, a2 = 0, a3 = 0] = indexWords(client);
+  let h = ((BigInt(a1) << 32n) | BigInt(a0)) ^ seed;
+  h = (h * FIRST) & U64;
+  h ^= h >> 32n;
+  h = (h + ((BigInt(a3) << 32n) | BigInt(a2))) & U64;
+  h = (h * SECOND) & U64;
+  h ^= h >> 29n;
+  return Number((h >> 16n) & 0xffffffffn);
 }
 
 const SLOT_BACKEND = 0x7fff;

@@ -4,9 +4,10 @@ import { backendOf, closeBy, detach, isExpired, recordOf } from './flow.ts';
 import { newFlow } from './new-flow.ts';
 import { send } from './next-hop.ts';
 import { PROTOCOL } from './packet.ts';
+import { exceed } from './reject.ts';
 import { rewrite } from './rewrite.ts';
 import { countEvent, countTraffic, drop, type Run, type Verdict } from './run.ts';
-import { age, type Backend, type Forward, flowKey, frontendKey } from './state.ts';
+import { age, type Backend, type Forward, flowKey, frontendKey, type Service } from './state.ts';
 import { isSyn, type Packet } from './well-formed.ts';
 
 /** What is to be done with a packet for which a forward half was found. */
@@ -16,7 +17,7 @@ type Decision =
   | { readonly kind: 'gone' };
 
 export function forward(run: Run, packet: Packet): Verdict {
-  if (packet.ttl <= 1) return drop(run, 'DROP_TTL');
+  if (packet.ttl <= 1) return exceed(run, packet);
   const { flows } = run.state;
   const key = flowKey(
     packet.source,
@@ -91,10 +92,10 @@ function slotNames(run: Run, packet: Packet): number | undefined {
   const id = frontends.get(frontendKey(packet.destination, packet.destinationPort, packet.protocol));
   const service = id === undefined ? undefined : services.get(id);
   if (service === undefined) return undefined;
-  return backendIndex(service, hashOf(config.hashSeed, packet));
+  return backendIndex(service, hashOf(config.hashSeed, packet, service));
 }
 
-export const hashOf = (seed: bigint, packet: Packet): number =>
+export const hashOf = (seed: bigint, packet: Packet, { hashed }: Service): number =>
   flowHash(
     seed,
     packet.source,
@@ -102,6 +103,7 @@ export const hashOf = (seed: bigint, packet: Packet): number =>
     packet.sourcePort,
     packet.destinationPort,
     packet.protocol,
+    hashed,
   );
 
 /** Counted, rewritten, sent to the backend's next hop. */

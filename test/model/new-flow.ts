@@ -1,4 +1,5 @@
 /** docs/packet-path.md, section 5: to a VIP, and no flow is known. */
+import { isV6 } from './bytes.ts';
 import { backendIndex } from './choose-backend.ts';
 import { hashOf, sendToBackend } from './forward.ts';
 import { clientNextHop } from './next-hop.ts';
@@ -20,12 +21,12 @@ export function newFlow(run: Run, packet: Packet): Verdict {
     return refuse(run, packet, 'DROP_NO_FLOW', config.rejectNoFlow, service);
   }
   const entry = services.get(service);
-  const index = entry && backendIndex(entry, hashOf(config.hashSeed, packet));
+  const index = entry && backendIndex(entry, hashOf(config.hashSeed, packet, entry));
   if (index === undefined) return refuse(run, packet, 'DROP_NO_BACKEND', config.rejectNoBackend, service);
   const backend = backends.get(index);
   if (backend === undefined || backend.state === 'BACKEND_FREE') return drop(run, 'DROP_INTERNAL', service);
 
-  const place = allocatePort(run, packet.protocol, backend);
+  const place = allocatePort(run, packet.protocol, backend, packet.family);
   if (place === undefined) return drop(run, 'DROP_SNAT_EXHAUSTED', service);
 
   const record = recordAt(run.state, place.record);
@@ -73,7 +74,9 @@ function remember(run: Run, packet: Packet, flow: Forward): boolean {
     packet.destinationPort,
     packet.protocol,
   );
-  if (!flows.has(key) && flows.size >= config.maxFlows) return false;
+  const most = packet.family === 4 ? config.maxFlows : config.maxFlows6;
+  const used = [...flows.values()].filter(({ snatAddress }) => isV6(snatAddress) === (packet.family === 6));
+  if (!flows.has(key) && used.length >= most) return false;
   flows.set(key, flow);
   return true;
 }

@@ -1,5 +1,5 @@
 /** docs/packet-path.md, section 9: next hops, and how a packet leaves. */
-import { indexWord, read16, write16 } from './bytes.ts';
+import { type Address, indexWords, read16, write16 } from './bytes.ts';
 import { countEvent, drop, type Run, type Verdict } from './run.ts';
 import { age, type FibAnswer, type NextHop } from './state.ts';
 import type { Packet } from './well-formed.ts';
@@ -15,7 +15,7 @@ export function send(run: Run, packet: Packet, frame: Uint8Array, index: number,
     return { verdict: 'pass', frame };
   }
   if (hop.state === 'NEXT_HOP_BLACKHOLE') return drop(run, 'DROP_NO_ROUTE', service);
-  const out = withLinkLayer(frame, packet.l3, hop);
+  const out = withLinkLayer(frame, packet, hop);
   return hop.ifindex === run.ingressIfindex
     ? { verdict: 'tx', frame: out }
     : { verdict: 'redirect', frame: out, ifindex: hop.ifindex };
@@ -57,12 +57,12 @@ function egressDevice(run: Run, ifindex: number): { ifindex: number; vlan: numbe
  * Finds or claims the next hop towards a client; index 0 if no place is free, or the FIB names no gateway
  * behind a device of ours.
  */
-export function clientNextHop(run: Run, client: number): { index: number; generation: number } {
+export function clientNextHop(run: Run, client: Address): { index: number; generation: number } {
   const { config, nextHops, fib } = run.state;
   const answer = fib(client, run.ingressIfindex);
   const device = egressDevice(run, answer.ifindex);
   if (answer.result === 'blackhole' || answer.result === 'failed' || device === undefined) return NO_HOP;
-  const key = (indexWord(answer.gateway) ^ device.ifindex) >>> 0;
+  const key = (addressWord(answer.gateway) ^ device.ifindex) >>> 0;
   const position = Math.imul(key, 2654435761) >>> 16;
   for (let place = 0; place < PLACES_TRIED; place += 1) {
     const index = config.clientNextHopsFirst + ((position + place) & config.clientNextHopsMask);
@@ -78,6 +78,16 @@ export function clientNextHop(run: Run, client: number): { index: number; genera
     return { index, generation: hop.generation };
   }
   return NO_HOP;
+}
+
+/** An address in one word (docs/packet-path.md, section 6). */
+export function addressWord(address: Address): number {
+  const [a0 = 0, a1, a2 = 0, a3 = 0] = indexWords(address);
+  if (a1 === undefined) return a0;
+  const mixed =
+    ((((BigInt(a1) << 32n) | BigInt(a0)) * 0xff51afd7ed558ccdn) & 0xffffffffffffffffn) ^
+    ((BigInt(a3) << 32n) | BigInt(a2));
+  return Number((mixed ^ (mixed >> 32n)) & 0xffffffffn);
 }
 
 const NO_HOP = { index: 0, generation: 0 };
@@ -96,7 +106,7 @@ const unusedNextHop = (): NextHop => ({
 });
 
 /** Whatever tags the packet came with, it leaves with the next hop's or none; the inner tag's priority stays. */
-function withLinkLayer(frame: Uint8Array, l3: number, hop: NextHop): Uint8Array {
+function withLinkLayer(frame: Uint8Array, { l3, family }: Packet, hop: NextHop): Uint8Array {
   const priority = l3 > 14 ? read16(frame, l3 - 4) & 0xf000 : 0;
   const length = hop.vlan === 0 ? 14 : 18;
   const out = new Uint8Array(length + frame.length - l3);
@@ -106,7 +116,7 @@ function withLinkLayer(frame: Uint8Array, l3: number, hop: NextHop): Uint8Array 
     write16(out, 12, 0x8100);
     write16(out, 14, priority | hop.vlan);
   }
-  write16(out, length - 2, 0x0800);
+  write16(out, length - 2, family === 4 ? 0x0800 : 0x86dd);
   out.set(frame.subarray(l3), length);
   return out;
 }

@@ -2,7 +2,7 @@
  * Builds frames with right checksums, computed from scratch over the finished
  * bytes. Anything can be made wrong on purpose by the override fields.
  */
-import { checksumOf, mac, onesSum, write16, write32 } from './bytes.ts';
+import { type Address, checksumOf, isV6, mac, onesSum, write16, write32, writeAddress } from './bytes.ts';
 
 export interface Tag {
   /** 0x8100 or 0x88a8; default 0x8100. */
@@ -11,11 +11,27 @@ export interface Tag {
   readonly tci: number;
 }
 
-export interface Ipv4Fields {
-  readonly source: number;
-  readonly destination: number;
+/** A header in front of L4; its first byte becomes the next header's number. */
+export interface Extension {
+  readonly kind: number;
+  /** A multiple of 8. */
+  readonly bytes: Uint8Array;
+}
+
+/** Of either family; both addresses are of one. What the family does not have is ignored. */
+export interface IpFields {
+  readonly source: Address;
+  readonly destination: Address;
+  /** Or hop limit. */
   readonly ttl?: number;
+  /** Or traffic class. */
   readonly tos?: number;
+  /** IPv6. */
+  readonly flowLabel?: number;
+  /** IPv6. */
+  readonly extensions?: readonly Extension[];
+  /** IPv6; overrides what goes on the wire, as totalLength does for IPv4. */
+  readonly payloadLength?: number;
   readonly id?: number;
   /** Flags and fragment offset as on the wire; default 0x4000 (DF). */
   readonly fragment?: number;
@@ -72,16 +88,17 @@ export interface FrameFields {
   readonly destinationMac?: Uint8Array;
   readonly sourceMac?: Uint8Array;
   readonly tags?: readonly Tag[];
-  /** Default 0x0800. */
+  /** Default: what the addresses are. */
   readonly ethertype?: number;
-  readonly ip: Ipv4Fields;
+  readonly ip: IpFields;
   readonly l4: TcpFields | UdpFields | IcmpFields | RawFields;
   /** Bytes behind the datagram. */
   readonly padding?: Uint8Array;
 }
 
 export const TCP = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16 } as const;
-export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17 } as const;
+export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 } as const;
+export const EXTENSION = { hopByHop: 0, routing: 43, fragment: 44, destination: 60 } as const;
 
 const NONE = new Uint8Array(0);
 const LB_MAC = mac('02:00:00:00:00:01');
@@ -89,13 +106,43 @@ const ROUTER_MAC = mac('02:00:00:00:00:fe');
 
 export function buildFrame(fields: FrameFields): Buffer {
   const l4 = buildL4(fields.l4);
-  const header = buildIpHeader(fields.ip, protocolOf(fields.l4), l4.length);
+  const { ip } = fields;
+  const protocol = protocolOf(fields);
+  const header = isIpv6(ip) ? buildIpv6(ip, protocol, l4.length) : buildIpHeader(ip, protocol, l4.length);
   setL4Checksum(l4, fields);
   return Buffer.concat([linkLayer(fields), header, l4, fields.padding ?? NONE]);
 }
 
-function protocolOf(l4: FrameFields['l4']): number {
-  return l4.kind === 'raw' ? l4.protocol : PROTOCOL[l4.kind];
+export const isIpv6 = (ip: IpFields): boolean => isV6(ip.source);
+
+function protocolOf({ ip, l4 }: FrameFields): number {
+  if (l4.kind === 'raw') return l4.protocol;
+  return l4.kind === 'icmp' && isIpv6(ip) ? PROTOCOL.icmp6 : PROTOCOL[l4.kind];
+}
+
+function buildIpv6(fields: IpFields, protocol: number, l4Length: number): Uint8Array {
+  const extensions = fields.extensions ?? [];
+  const kinds = [...extensions.map(({ kind }) => kind), protocol];
+  const chain = Buffer.concat(
+    extensions.map(({ bytes }, i) => {
+      const copy = Uint8Array.from(bytes);
+      copy[0] = kinds[i + 1] as number;
+      return copy;
+    }),
+  );
+  const bytes = new Uint8Array(40 + chain.length);
+  write32(
+    bytes,
+    0,
+    ((fields.version ?? 6) * 2 ** 28 + (fields.tos ?? 0) * 2 ** 20 + (fields.flowLabel ?? 0)) >>> 0,
+  );
+  write16(bytes, 4, fields.payloadLength ?? chain.length + l4Length);
+  bytes[6] = kinds[0] as number;
+  bytes[7] = fields.ttl ?? 64;
+  writeAddress(bytes, 8, fields.source);
+  writeAddress(bytes, 24, fields.destination);
+  bytes.set(chain, 40);
+  return bytes;
 }
 
 function linkLayer(fields: FrameFields): Uint8Array {
@@ -107,11 +154,11 @@ function linkLayer(fields: FrameFields): Uint8Array {
     write16(bytes, 12 + i * 4, tag.ethertype ?? 0x8100);
     write16(bytes, 14 + i * 4, tag.tci);
   });
-  write16(bytes, bytes.length - 2, fields.ethertype ?? 0x0800);
+  write16(bytes, bytes.length - 2, fields.ethertype ?? (isIpv6(fields.ip) ? 0x86dd : 0x0800));
   return bytes;
 }
 
-function buildIpHeader(fields: Ipv4Fields, protocol: number, l4Length: number): Uint8Array {
+function buildIpHeader(fields: IpFields, protocol: number, l4Length: number): Uint8Array {
   const options = wholeWords(fields.options ?? NONE);
   const bytes = new Uint8Array(20 + options.length);
   bytes[0] = ((fields.version ?? 4) << 4) | (fields.headerWords ?? bytes.length / 4);
@@ -121,8 +168,8 @@ function buildIpHeader(fields: Ipv4Fields, protocol: number, l4Length: number): 
   write16(bytes, 6, fields.fragment ?? 0x4000);
   bytes[8] = fields.ttl ?? 64;
   bytes[9] = protocol;
-  write32(bytes, 12, fields.source);
-  write32(bytes, 16, fields.destination);
+  writeAddress(bytes, 12, fields.source);
+  writeAddress(bytes, 16, fields.destination);
   bytes.set(options, 20);
   write16(bytes, 10, fields.checksum ?? checksumOf(bytes, 0, bytes.length));
   return bytes;
@@ -178,25 +225,31 @@ function setL4Checksum(l4: Uint8Array, fields: FrameFields): void {
   write16(l4, at, fields.l4.checksum ?? rightL4Checksum(l4, fields, kind));
 }
 
-function rightL4Checksum(l4: Uint8Array, { ip }: FrameFields, kind: keyof typeof PROTOCOL): number {
-  if (kind === 'icmp') return checksumOf(l4, 0, l4.length);
-  const checksum = l4ChecksumOver(l4, ip.source, ip.destination, PROTOCOL[kind]);
+function rightL4Checksum(l4: Uint8Array, fields: FrameFields, kind: 'tcp' | 'udp' | 'icmp'): number {
+  const { ip } = fields;
+  if (kind === 'icmp' && !isIpv6(ip)) return checksumOf(l4, 0, l4.length);
+  const checksum = l4ChecksumOver(l4, ip.source, ip.destination, protocolOf(fields));
   return kind === 'udp' && checksum === 0 ? 0xffff : checksum;
 }
 
 /** Checksum over the pseudo header and `l4`, which holds 0 in its checksum field (or: 0 if the field is right). */
 export function l4ChecksumOver(
   l4: Uint8Array,
-  source: number,
-  destination: number,
+  source: Address,
+  destination: Address,
   protocol: number,
 ): number {
-  const pseudo = new Uint8Array(12);
-  write32(pseudo, 0, source);
-  write32(pseudo, 4, destination);
-  pseudo[9] = protocol;
-  write16(pseudo, 10, l4.length);
-  return checksumOf(l4, 0, l4.length, onesSum(pseudo, 0, 12));
+  return checksumOf(l4, 0, l4.length, pseudoSum(source, destination, protocol, l4.length));
+}
+
+/** Sum of a pseudo header; that of IPv6 adds up to the same words. */
+export function pseudoSum(source: Address, destination: Address, protocol: number, length: number): number {
+  const pseudo = new Uint8Array(36);
+  writeAddress(pseudo, 0, source);
+  writeAddress(pseudo, 16, destination);
+  write16(pseudo, 32, protocol);
+  write16(pseudo, 34, length);
+  return onesSum(pseudo, 0, 36);
 }
 
 function wholeWords(bytes: Uint8Array): Uint8Array {

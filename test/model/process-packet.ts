@@ -4,13 +4,22 @@
  * routing table are given, the state is changed in place.
  */
 import { answer } from './answer.ts';
-import { read16 } from './bytes.ts';
 import { forward } from './forward.ts';
-import { icmpToSnat, icmpToVip } from './icmp.ts';
-import { PROTOCOL } from './packet.ts';
+import { teach, withPorts } from './fragment.ts';
+import { icmpToVip } from './icmp.ts';
+import { errorToClient } from './icmp-error.ts';
 import { type Arrival, countEvent, drop, type Run, type Verdict } from './run.ts';
 import type { DropReason, EventKind, ModelState } from './state.ts';
-import { type Destination, type Ipv4Frame, readLinkLayer, readPacket, whoseIs } from './well-formed.ts';
+import {
+  type Destination,
+  type IpFrame,
+  isIcmp,
+  lengthOf,
+  type Packet,
+  readLinkLayer,
+  readPacket,
+  whoseIs,
+} from './well-formed.ts';
 
 export type Result = Verdict & { readonly events: readonly EventKind[] };
 
@@ -20,25 +29,33 @@ export function processPacket(state: ModelState, frame: Uint8Array, arrival: Arr
 }
 
 function steps(run: Run, frame: Uint8Array): Verdict {
-  const ipv4 = readLinkLayer(frame);
-  const destination = ipv4 && whoseIs(run.state.config, ipv4.destination);
-  if (ipv4 === undefined || destination === undefined) return { verdict: 'pass', frame };
+  const ip = readLinkLayer(frame);
+  const destination = ip && whoseIs(run.state.config, ip.destination);
+  if (ip === undefined || destination === undefined) return { verdict: 'pass', frame };
 
-  const packet = readPacket(ipv4);
-  run.bytes = read16(frame, ipv4.l3 + 2);
-  const refuse = (reason: DropReason): Verdict => dropOrPass(run, ipv4, destination, reason);
-
+  run.bytes = lengthOf(ip);
+  const refuse = (reason: DropReason): Verdict => dropOrPass(run, ip, destination, reason);
+  const read = readPacket(ip);
+  const packet = typeof read === 'string' ? read : withPorts(run, read);
   if (typeof packet === 'string') return refuse(packet);
-  if (destination.kind === 'vip') {
-    return packet.protocol === PROTOCOL.icmp ? icmpToVip(run, packet) : forward(run, packet);
-  }
-  return packet.protocol === PROTOCOL.icmp
-    ? refuse(icmpToSnat())
-    : answer(run, packet, destination.index, refuse);
+  const verdict = handle(run, packet, destination, refuse);
+  teach(run, packet, verdict);
+  return verdict;
+}
+
+function handle(
+  run: Run,
+  packet: Packet,
+  destination: Destination,
+  refuse: (reason: DropReason) => Verdict,
+): Verdict {
+  if (destination.kind === 'vip') return isIcmp(packet) ? icmpToVip(run, packet) : forward(run, packet);
+  const handler = isIcmp(packet) ? errorToClient : answer;
+  return handler(run, packet, destination.index, refuse);
 }
 
 /** Before a flow is matched, packets to the node's own SNAT address are the kernel's. */
-function dropOrPass(run: Run, { frame }: Ipv4Frame, destination: Destination, reason: DropReason): Verdict {
+function dropOrPass(run: Run, { frame }: IpFrame, destination: Destination, reason: DropReason): Verdict {
   if (destination.kind === 'vip' || !destination.own) return drop(run, reason);
   countEvent(run, 'EVENT_SNAT_PASSED');
   return { verdict: 'pass', frame };

@@ -1,30 +1,24 @@
 /** docs/packet-path.md, section 8, "Rewriting", and the small changes that answers need. */
-import { read16, read32, updateChecksum, words, write16, write32 } from './bytes.ts';
+import { type Address, addressBytes, read16, updateChecksum, words, write16, writeAddress } from './bytes.ts';
 import { PROTOCOL } from './packet.ts';
 import type { Packet } from './well-formed.ts';
 
-export interface Tuple {
-  readonly source: number;
+export interface Addresses {
+  readonly source: Address;
+  readonly destination: Address;
+}
+
+export interface Tuple extends Addresses {
   readonly sourcePort: number;
-  readonly destination: number;
   readonly destinationPort: number;
 }
 
 /** A copy of the frame with new addresses and ports, and TTL less 1. */
 export function rewrite(packet: Packet, to: Tuple): Uint8Array {
-  const { l3, l4 } = packet;
   const frame = Uint8Array.from(packet.frame);
-  const addressesBefore = [...words(packet.source), ...words(packet.destination)];
-  const addressesAfter = [...words(to.source), ...words(to.destination)];
-
-  const ttlWord = read16(frame, l3 + 8);
-  frame[l3 + 8] = packet.ttl - 1;
-  write32(frame, l3 + 12, to.source);
-  write32(frame, l3 + 16, to.destination);
-  const before = [ttlWord, ...addressesBefore];
-  const after = [read16(frame, l3 + 8), ...addressesAfter];
-  write16(frame, l3 + 10, updateChecksum(read16(frame, l3 + 10), before, after));
-
+  rewriteIp(frame, packet, to, packet.ttl - 1);
+  if (packet.fragment === 'later') return frame;
+  const { l4 } = packet;
   write16(frame, l4, to.sourcePort);
   write16(frame, l4 + 2, to.destinationPort);
   const at = l4 + (packet.protocol === PROTOCOL.tcp ? 16 : 6);
@@ -32,21 +26,35 @@ export function rewrite(packet: Packet, to: Tuple): Uint8Array {
   if (packet.protocol === PROTOCOL.udp && checksum === 0) return frame;
   const updated = updateChecksum(
     checksum,
-    [...addressesBefore, packet.sourcePort, packet.destinationPort],
-    [...addressesAfter, to.sourcePort, to.destinationPort],
+    [...addressWords(packet), packet.sourcePort, packet.destinationPort],
+    [...addressWords(to), to.sourcePort, to.destinationPort],
   );
   write16(frame, at, packet.protocol === PROTOCOL.udp && updated === 0 ? 0xffff : updated);
   return frame;
+}
+
+export const addressWords = ({ source, destination }: Addresses): number[] => [
+  ...words(source),
+  ...words(destination),
+];
+
+/** Addresses, TTL or hop limit, and for IPv4 the header's checksum by difference. */
+export function rewriteIp(frame: Uint8Array, packet: Packet, to: Addresses, ttl: number): void {
+  const { l3, family } = packet;
+  const ttlAt = l3 + (family === 4 ? 8 : 7);
+  const addressesAt = l3 + (family === 4 ? 12 : 8);
+  const ttlWord = read16(frame, l3 + 8);
+  frame[ttlAt] = ttl;
+  writeAddress(frame, addressesAt, to.source);
+  writeAddress(frame, addressesAt + addressBytes(to.source), to.destination);
+  if (family === 6) return;
+  const before = [ttlWord, ...addressWords(packet)];
+  const after = [read16(frame, l3 + 8), ...addressWords(to)];
+  write16(frame, l3 + 10, updateChecksum(read16(frame, l3 + 10), before, after));
 }
 
 export function swapMacs(frame: Uint8Array): void {
   const destination = frame.slice(0, 6);
   frame.copyWithin(0, 6, 12);
   frame.set(destination, 6);
-}
-
-export function swapIpAddresses(frame: Uint8Array, l3: number): void {
-  const source = read32(frame, l3 + 12);
-  write32(frame, l3 + 12, read32(frame, l3 + 16));
-  write32(frame, l3 + 16, source);
 }

@@ -1,4 +1,5 @@
 /** docs/packet-path.md, section 7: a SNAT port for a new flow. */
+import { isV6 } from './bytes.ts';
 import { backendOf, isExpired } from './flow.ts';
 import { countEvent, type Run } from './run.ts';
 import { age, type Backend, type Cursor, type FlowRecord, flowKey, recordAt, sharedKey } from './state.ts';
@@ -17,10 +18,11 @@ const ENOUGH_TO_SHARE = 32;
 export const PORTS = 65536;
 
 /** Undefined: no port is left. */
-export function allocatePort(run: Run, protocol: number, backend: Backend): Place | undefined {
-  const cursor = cursorOf(run);
+export function allocatePort(run: Run, protocol: number, backend: Backend, family: 4 | 6): Place | undefined {
+  const cursor = cursorOf(run, family);
+  if (poolSize(run, family) === 0) return undefined;
   if (cursor.exhaustedAt !== 0 && cursor.exhaustedAt === run.now) return undefined;
-  const walk = walkDirect(run, cursor, protocol, backend);
+  const walk = walkDirect(run, cursor, protocol, backend, family);
   if (walk.claimed !== undefined) return directPlace(walk.claimed);
   if (walk.toShare !== undefined) {
     const place = share(run, cursor, walk.toShare, protocol, backend);
@@ -46,12 +48,12 @@ interface Walk {
   readonly closedLongest?: number;
 }
 
-function walkDirect(run: Run, cursor: Cursor, protocol: number, backend: Backend): Walk {
-  const pool = poolSize(run);
+function walkDirect(run: Run, cursor: Cursor, protocol: number, backend: Backend, family: 4 | 6): Walk {
+  const pool = poolSize(run, family);
   let toShare: number | undefined;
   let closedLongest: number | undefined;
   for (let looked = 1; looked <= Math.min(LONGEST_WALK, pool); looked += 1) {
-    const index = directRecord(run, cursor.direct);
+    const index = directRecord(run, cursor.direct, family);
     cursor.direct = (cursor.direct + 1) % pool;
     const record = recordAt(run.state, index);
     if (isAvailable(run, record)) {
@@ -156,13 +158,21 @@ function walkExtra(run: Run, cursor: Cursor): number | undefined {
   return undefined;
 }
 
-export const poolSize = ({ state: { config } }: Pick<Run, 'state'>): number =>
-  config.snat.length * (config.portMax - config.portMin + 1);
+/** The family's SNAT addresses: how many, and the number of the first. */
+export function poolOf({ state: { config } }: Pick<Run, 'state'>, family: 4 | 6) {
+  const first = config.snat.findIndex(({ address }) => isV6(address));
+  const v4 = first < 0 ? config.snat.length : first;
+  return family === 4 ? { first: 0, count: v4 } : { first: v4, count: config.snat.length - v4 };
+}
 
-function directRecord(run: Run, position: number): number {
+export const poolSize = (run: Pick<Run, 'state'>, family: 4 | 6): number =>
+  poolOf(run, family).count * (run.state.config.portMax - run.state.config.portMin + 1);
+
+function directRecord(run: Run, position: number, family: 4 | 6): number {
   const { portMin, portMax } = run.state.config;
   const ports = portMax - portMin + 1;
-  return Math.floor(position / ports) * PORTS + portMin + (position % ports);
+  const number = poolOf(run, family).first + Math.floor(position / ports);
+  return number * PORTS + portMin + (position % ports);
 }
 
 const directPlace = (index: number): Place => ({
@@ -174,13 +184,17 @@ const directPlace = (index: number): Place => ({
 const keyOf = (direct: number, protocol: number, backend: Backend): string =>
   sharedKey(backend.address, backend.port, Math.floor(direct / PORTS), direct % PORTS, protocol);
 
-function cursorOf(run: Run): Cursor {
+/** Where the cursors of IPv6 begin. */
+export const CURSORS_V6 = 512;
+
+function cursorOf(run: Run, family: 4 | 6): Cursor {
   const { cursors, config } = run.state;
-  let cursor = cursors.get(run.cpu);
+  const index = family === 4 ? run.cpu : run.cpu + CURSORS_V6;
+  let cursor = cursors.get(index);
   if (cursor === undefined) {
     const share = (records: number): number => Math.floor((run.cpu * records) / config.cpus);
-    cursor = { direct: share(poolSize(run)), extra: share(config.extraRecords), exhaustedAt: 0 };
-    cursors.set(run.cpu, cursor);
+    cursor = { direct: share(poolSize(run, family)), extra: share(config.extraRecords), exhaustedAt: 0 };
+    cursors.set(index, cursor);
   }
   return cursor;
 }

@@ -4,6 +4,8 @@
  *
  * The state is changed in place by a packet.
  */
+import type { Address } from './bytes.ts';
+import type { HashedParts } from './choose-backend.ts';
 
 export type DropReason =
   | 'DROP_TRUNCATED'
@@ -22,7 +24,9 @@ export type DropReason =
   | 'DROP_TTL'
   | 'DROP_NO_ROUTE'
   | 'DROP_REJECT_LIMITED'
-  | 'DROP_INTERNAL';
+  | 'DROP_INTERNAL'
+  | 'DROP_EXTENSION_HEADER'
+  | 'DROP_ICMP_NO_FLOW';
 
 export type EventKind =
   | 'EVENT_ECHO_ANSWERED'
@@ -31,7 +35,10 @@ export type EventKind =
   | 'EVENT_SNAT_SHARED'
   | 'EVENT_SNAT_REUSED_EARLY'
   | 'EVENT_FLOW_ORPHAN'
-  | 'EVENT_SNAT_PASSED';
+  | 'EVENT_SNAT_PASSED'
+  | 'EVENT_TTL_ANSWERED'
+  | 'EVENT_ICMP_FORWARDED'
+  | 'EVENT_FRAGMENT_FOLLOWED';
 
 /** In the order of enum flow_state. */
 export const FLOW_STATES = [
@@ -49,9 +56,9 @@ export type FlowState = (typeof FLOW_STATES)[number];
 
 export interface ModelConfig {
   readonly hashSeed: bigint;
-  readonly vips: ReadonlyArray<{ readonly network: number; readonly mask: number }>;
-  /** Every SNAT address, in order of its number. */
-  readonly snat: ReadonlyArray<{ readonly address: number; readonly own: boolean }>;
+  readonly vips: ReadonlyArray<{ readonly network: Address; readonly mask: Address }>;
+  /** Every SNAT address, in order of its number: IPv4's first. */
+  readonly snat: ReadonlyArray<{ readonly address: Address; readonly own: boolean }>;
   readonly portMin: number;
   readonly portMax: number;
   readonly extraRecords: number;
@@ -63,25 +70,28 @@ export interface ModelConfig {
   readonly timeout: Readonly<Record<FlowState, number>>;
   readonly rejectPerSecond: number;
   readonly answerEcho: boolean;
+  readonly answerTtl: boolean;
   readonly rejectUnknownPort: boolean;
   readonly rejectNoBackend: boolean;
   readonly rejectNoFlow: boolean;
   /** CPUs start their walks apart. */
   readonly cpus: number;
-  /** max_entries of flows4 and of snat_shared. */
+  /** max_entries of flows4, of flows6, and of snat_shared. */
   readonly maxFlows: number;
+  readonly maxFlows6: number;
   readonly maxShared: number;
 }
 
 export interface Service {
   /** Counts the lives of this index. */
   readonly generation: number;
+  readonly hashed?: HashedParts;
   /** Undefined: the service has no table. */
   table: { readonly slots: ArrayLike<number>; readonly block: number } | undefined;
 }
 
 export interface Backend {
-  address: number;
+  address: Address;
   port: number;
   nextHop: number;
   generation: number;
@@ -95,14 +105,14 @@ export interface NextHop {
   vlan: number;
   ifindex: number;
   refreshed: number;
-  address: number;
+  address: Address;
   inUse: boolean;
   generation: number;
 }
 
 /** The forward half of a flow. */
 export interface Forward {
-  snatAddress: number;
+  snatAddress: Address;
   snatPort: number;
   backend: number;
   backendGeneration: number;
@@ -113,15 +123,15 @@ export interface Forward {
 }
 
 export interface FlowRecord {
-  client: number;
+  client: Address;
   clientPort: number;
-  vip: number;
+  vip: Address;
   vipPort: number;
   protocol: number;
   backend: number;
   backendGeneration: number;
   /** The backend's address and port when the flow began. */
-  backendAddress: number;
+  backendAddress: Address;
   backendPort: number;
   service: number;
   snatIndex: number;
@@ -165,10 +175,17 @@ export interface FibAnswer {
   /** no-neighbour: a route, but no MAC address yet. failed: no usable route. */
   readonly result: 'valid' | 'blackhole' | 'no-neighbour' | 'failed';
   /** Whom to resolve: the gateway, or the destination itself when it is on the link. */
-  readonly gateway: number;
+  readonly gateway: Address;
   readonly ifindex: number;
   readonly destinationMac: Uint8Array;
   readonly sourceMac: Uint8Array;
+}
+
+/** Ports that later fragments have, as the first one had them. */
+export interface FragmentPorts {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  seen: number;
 }
 
 export interface ModelState {
@@ -180,36 +197,46 @@ export interface ModelState {
   readonly nextHops: Map<number, NextHop>;
   /** Device behind an ifindex that the FIB names. */
   readonly egressDevices: Map<number, { readonly ifindex: number; readonly vlan: number }>;
-  fib: (destination: number, ingressIfindex: number) => FibAnswer;
+  fib: (destination: Address, ingressIfindex: number) => FibAnswer;
   /** {@link flowKey} to forward half. */
   readonly flows: Map<string, Forward>;
   readonly records: Map<number, FlowRecord>;
   /** {@link sharedKey} to record index. */
   readonly shared: Map<string, number>;
+  /** By CPU; IPv6's 512 further on. */
   readonly cursors: Map<number, Cursor>;
+  /** {@link fragmentKey} to what the first fragment taught. */
+  readonly fragments: Map<string, FragmentPorts>;
   /** By CPU. */
   readonly rejectBudgets: Map<number, { refilled: number; tokens: number }>;
   readonly counters: Counters;
 }
 
-export const frontendKey = (vip: number, port: number, protocol: number): string =>
-  `${vip}:${port}/${protocol}`;
+export const fragmentKey = (source: Address, destination: Address, id: number, protocol: number): string =>
+  `${text(source)}>${text(destination)}#${id}/${protocol}`;
+
+/** IPv6 addresses are told from IPv4's by the way they are written. */
+const text = (address: Address): string =>
+  typeof address === 'bigint' ? `0x${address.toString(16)}` : `${address}`;
+
+export const frontendKey = (vip: Address, port: number, protocol: number): string =>
+  `${text(vip)}:${port}/${protocol}`;
 
 export const flowKey = (
-  client: number,
-  vip: number,
+  client: Address,
+  vip: Address,
   clientPort: number,
   vipPort: number,
   protocol: number,
-): string => `${client}:${clientPort}>${vip}:${vipPort}/${protocol}`;
+): string => `${text(client)}:${clientPort}>${text(vip)}:${vipPort}/${protocol}`;
 
 export const sharedKey = (
-  backend: number,
+  backend: Address,
   backendPort: number,
   snatIndex: number,
   snatPort: number,
   protocol: number,
-): string => `${backend}:${backendPort}<${snatIndex}:${snatPort}/${protocol}`;
+): string => `${text(backend)}:${backendPort}<${snatIndex}:${snatPort}/${protocol}`;
 
 export const emptyCounters = (): Counters => ({
   drops: new Map(),
@@ -232,6 +259,7 @@ export function emptyState(config: ModelConfig, fib: ModelState['fib']): ModelSt
     records: new Map(),
     shared: new Map(),
     cursors: new Map(),
+    fragments: new Map(),
     rejectBudgets: new Map(),
     counters: emptyCounters(),
   };

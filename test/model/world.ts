@@ -1,5 +1,5 @@
 /** A small world in model state, for tests of the model alone. */
-import { ip, mac } from './bytes.ts';
+import { type Address, ip, mac } from './bytes.ts';
 import { emptyState, type FibAnswer, frontendKey, type ModelConfig, type ModelState } from './state.ts';
 
 export const HZ = 1000;
@@ -35,28 +35,24 @@ export const CONFIG: ModelConfig = {
   },
   rejectPerSecond: 100,
   answerEcho: true,
+  answerTtl: true,
   rejectUnknownPort: true,
   rejectNoBackend: true,
   rejectNoFlow: false,
   cpus: 1,
   maxFlows: 1000,
+  maxFlows6: 1000,
   maxShared: 1000,
 };
 
 /** Everything is one hop away on the device packets come in by. */
-export function flatFib(destination: number): FibAnswer {
+export function flatFib(destination: Address): FibAnswer {
+  const last = Number(BigInt(destination) & 0xffffffffn);
   return {
     result: 'valid',
     gateway: destination,
     ifindex: INGRESS,
-    destinationMac: Uint8Array.of(
-      2,
-      9,
-      destination >>> 24,
-      destination >>> 16,
-      destination >>> 8,
-      destination,
-    ),
+    destinationMac: Uint8Array.of(2, 9, last >>> 24, last >>> 16, last >>> 8, last),
     sourceMac: mac('02:00:00:00:00:01'),
   };
 }

@@ -56,7 +56,15 @@ const MAPPED = [
   'snat_extra_keys',
   'snat_cursors',
 ];
-const HASHES = ['frontend_overflow', 'flows4', 'snat_shared'];
+const HASHES = [
+  'frontend_overflow',
+  'flows4',
+  'flows6',
+  'remembered4',
+  'remembered6',
+  'snat_shared',
+  'fragments',
+];
 const PER_CPU = [
   'service_counters',
   'backend_counters',

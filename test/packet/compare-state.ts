@@ -138,7 +138,7 @@ function compareCursors(bed: Bed, state: ModelState, cpu: number, expectEqual: E
   const { portMin, portMax, snat } = state.config;
   const index = real.direct - 1;
   const position = Math.floor(index / PORTS) * (portMax - portMin + 1) + (index % PORTS) - portMin;
-  const pool = poolSize({ state });
+  const pool = poolSize({ state }, 4);
   if (real.direct !== 0) expectEqual('cursor', position, model.direct % pool);
   if (real.extra !== 0) expectEqual('extra cursor', real.extra - 1 - snat.length * PORTS, model.extra);
   expectEqual('exhausted at', real.exhaustedAt, model.exhaustedAt);

@@ -26,6 +26,9 @@ import {
 import { type Bed, HZ } from './bed.ts';
 import { DEVICE, expectedFib, TAG } from './network.ts';
 
+/** As the agent always sets it. */
+const ANSWERS_TTL = true;
+
 export function modelOf(bed: Bed): ModelState {
   const state = emptyState(modelConfig(bed), expectedFib);
   state.egressDevices.set(DEVICE.lan, { ifindex: DEVICE.lan, vlan: 0 });
@@ -68,11 +71,13 @@ function modelConfig(bed: Bed): ModelConfig {
     timeout,
     rejectPerSecond: reject.perSecond,
     answerEcho: vips.echo,
+    answerTtl: ANSWERS_TTL,
     rejectUnknownPort: reject.unknownPort,
     rejectNoBackend: reject.noBackend,
     rejectNoFlow: reject.noFlow,
     cpus: bed.kernel.possibleCpus,
     maxFlows: bed.map('flows4').maxEntries,
+    maxFlows6: bed.map('flows6').maxEntries,
     maxShared: bed.map('snat_shared').maxEntries,
   };
 }

@@ -7,7 +7,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { NativeLibrary } from '../../src/kernel/native-library.ts';
-import { ip as address, ipText, mac } from '../model/bytes.ts';
+import { type Address, ip as address, ipText, isV6, mac } from '../model/bytes.ts';
 import type { FibAnswer } from '../model/state.ts';
 
 const CLONE_NEWNET = 0x40000000;
@@ -81,10 +81,8 @@ export function enterNetwork(): void {
   execFileSync('taskset', ['-p', '-c', String(pinnedCpu()), String(process.pid)], { stdio: 'ignore' });
   const result = spawnSync('ip', ['-batch', '-'], { input: commands().join('\n'), encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`ip failed: ${result.stderr}`);
-  const off = ['all', 'default', 'lan', 'far', 'other', 'tagged'].map(
-    (device) => `net.ipv6.conf.${device}.disable_ipv6=1`,
-  );
-  execFileSync('sysctl', ['-q', '-e', '-w', 'net.ipv4.ip_forward=1', ...off], { stdio: 'ignore' });
+  const forwarding = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
+  execFileSync('sysctl', ['-q', '-w', ...forwarding], { stdio: 'ignore' });
 }
 
 export const pinnedCpu = (): number => cpus().length - 1;
@@ -92,13 +90,17 @@ export const pinnedCpu = (): number => cpus().length - 1;
 function commands(): string[] {
   const veth = (name: string, index: number, hardware: string): string[] => [
     `link add ${name} index ${index} address ${hardware} type veth peer name ${name}-peer`,
+    `link set ${name} addrgenmode none`,
+    `link set ${name}-peer addrgenmode none`,
     `link set ${name} up`,
     `link set ${name}-peer up`,
   ];
   const neighbours = ROUTES.flatMap(({ prefix, gateway, device, silent }) => {
     if (device === undefined || silent) return [];
     const hosts = gateway === undefined ? hostsOf(prefix) : [gateway];
-    return hosts.map((host) => `neigh replace ${host} lladdr ${macOf(host)} dev ${device} nud permanent`);
+    return bothFamilies(hosts).map(
+      ([host, v4]) => `neigh replace ${host} lladdr ${macOf(v4)} dev ${device} nud permanent`,
+    );
   });
   return [
     'link set lo up',
@@ -106,17 +108,60 @@ function commands(): string[] {
     ...veth('far', DEVICE.far, FAR_MAC),
     ...veth('other', DEVICE.other, OTHER_MAC),
     ...veth('tagged', DEVICE.tagged, TAGGED_MAC),
-    'address add 10.9.0.254/24 dev lan',
-    'address add 10.8.0.254/24 dev far',
-    'address add 10.7.0.254/24 dev tagged',
-    'address add 10.6.0.254/24 dev other',
-    ...ROUTES.map(({ prefix, gateway, device, kind }) => {
-      if (kind !== undefined) return `route add ${kind} ${prefix}`;
-      return `route add ${prefix}${gateway === undefined ? '' : ` via ${gateway}`} dev ${device}`;
+    ...GATEWAYS.flatMap(({ prefix, device }) => {
+      const own = `${networkText(prefix)}254`;
+      return [`address add ${own}/24 dev ${device}`, `address add ${mirrorText(own)}/64 dev ${device} nodad`];
+    }),
+    ...ROUTES.flatMap(({ prefix, gateway, device, kind }) => {
+      const way = (via: string | undefined): string =>
+        `${via === undefined ? '' : ` via ${via}`} dev ${device}`;
+      const mirrored = `${mirrorText(`${networkText(prefix)}0`)}/64`;
+      if (kind !== undefined) return [`route add ${kind} ${prefix}`, `route add ${kind} ${mirrored}`];
+      return [
+        `route add ${prefix}${way(gateway)}`,
+        `route add ${mirrored}${way(gateway && mirrorText(gateway))}`,
+      ];
     }),
     ...neighbours,
   ];
 }
+
+/** Whatever there is for IPv4 is there for IPv6 too: 10.2.1.3 is fd00:a:2:1::3. */
+export function mirror(v4: number): bigint {
+  const group = (value: number, at: number): bigint => BigInt(value) << BigInt(at);
+  const { a, b, c, d } = octets(v4);
+  return group(0xfd00, 112) | group(a, 96) | group(b, 80) | group(c, 64) | BigInt(d);
+}
+
+const octets = (v4: number) => ({
+  a: v4 >>> 24,
+  b: (v4 >>> 16) & 255,
+  c: (v4 >>> 8) & 255,
+  d: v4 & 255,
+});
+
+/** The address that is mirrored, or undefined if none is. */
+function unmirror(v6: bigint): number | undefined {
+  const octet = (at: number): number => Number((v6 >> BigInt(at)) & 255n);
+  const v4 = ((octet(96) << 24) | (octet(80) << 16) | (octet(64) << 8) | octet(0)) >>> 0;
+  return mirror(v4) === v6 ? v4 : undefined;
+}
+
+export function mirrorText(text: string): string {
+  const { a, b, c, d } = octets(address(text));
+  return `fd00:${a.toString(16)}:${b.toString(16)}:${c.toString(16)}::${d.toString(16)}`;
+}
+
+/** `10.2.1.0/24` is `10.2.1.`. */
+const networkText = (prefix: string): string => prefix.replace(/0\/24$/, '');
+
+const bothFamilies = (hosts: readonly string[]): Array<[host: string, v4: string]> =>
+  hosts.flatMap(
+    (host): Array<[string, string]> => [
+      [host, host],
+      [mirrorText(host), host],
+    ],
+  );
 
 function hostsOf(prefix: string): string[] {
   const network = address(prefix.split('/')[0] ?? '');
@@ -130,7 +175,15 @@ const isHost = (route: Route, host: number): boolean =>
   GATEWAYS.includes(route) ? host === 1 : host >= 1 && host <= HOSTS;
 
 /** What the kernel's FIB says in this network, by its construction rather than by asking. */
-export function expectedFib(destination: number): FibAnswer {
+export function expectedFib(destination: Address): FibAnswer {
+  if (!isV6(destination)) return expectedFib4(destination);
+  const v4 = unmirror(destination);
+  const answer = v4 === undefined ? undefined : expectedFib4(v4);
+  if (answer === undefined) return { result: 'failed', ...NOWHERE };
+  return { ...answer, gateway: answer.ifindex === 0 ? 0n : mirror(answer.gateway as number) };
+}
+
+function expectedFib4(destination: number): FibAnswer {
   const route = [...ROUTES, ...GATEWAYS].find(({ prefix }) => {
     const network = address(prefix.split('/')[0] ?? '');
     return (destination & 0xffffff00) >>> 0 === network;

@@ -5,6 +5,8 @@ import { type Hook, openBed } from './bed.ts';
 import type { Case } from './cases/case.ts';
 import { FLOW_CASES } from './cases/flow-cases.ts';
 import { FORWARD_CASES } from './cases/forward-cases.ts';
+import { FRAGMENT_CASES } from './cases/fragment-cases.ts';
+import { ICMP_ERROR_CASES } from './cases/icmp-error-cases.ts';
 import { NEXT_HOP_CASES } from './cases/next-hop-cases.ts';
 import { PORT_CASES } from './cases/port-cases.ts';
 import { REFUSAL_CASES } from './cases/refusal-cases.ts';
@@ -18,6 +20,8 @@ const CASES: readonly Case[] = [
   ...PORT_CASES,
   ...REFUSAL_CASES,
   ...NEXT_HOP_CASES,
+  ...FRAGMENT_CASES,
+  ...ICMP_ERROR_CASES,
 ];
 
 const SETUPS = {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   flowForward,
   flowRecord,
+  fragmentPorts,
   nextHop as nextHopLayout,
   rejectBudget,
   snatCursor,
@@ -152,6 +153,7 @@ export class Pair {
     for (const record of this.model.records.values()) record.seen = older(record.seen);
     for (const flow of this.model.flows.values()) flow.checked = older(flow.checked);
     for (const hop of this.model.nextHops.values()) hop.refreshed = older(hop.refreshed);
+    for (const taught of this.model.fragments.values()) taught.seen = older(taught.seen);
     for (const budget of this.model.rejectBudgets.values()) budget.refilled = older(budget.refilled);
     this.#now = this.bed.now();
   }
@@ -168,13 +170,20 @@ export class Pair {
     for (const index of this.model.nextHops.keys()) {
       shift(hops.view, index * hops.stride + nextHopLayout.offsets.refreshed);
     }
-    const flows = this.bed.map('flows4');
-    for (const { key, value } of this.bed.kernel.entries(flows)) {
-      const bytes = Buffer.from(value);
-      shift(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), flowForward.offsets.checked);
-      this.bed.kernel.update(flows, key, bytes);
-    }
+    const { checked } = flowForward.offsets;
+    this.#ageEntries('flows4', checked, shift);
+    this.#ageEntries('flows6', checked, shift);
+    this.#ageEntries('fragments', fragmentPorts.offsets.seen, shift);
     this.#ageBudget(shift);
+  }
+
+  #ageEntries(name: string, offset: number, shift: (view: DataView, at: number) => void): void {
+    const map = this.bed.map(name);
+    for (const { key, value } of this.bed.kernel.entries(map)) {
+      const bytes = Buffer.from(value);
+      shift(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset);
+      this.bed.kernel.update(map, key, bytes);
+    }
   }
 
   #ageBudget(shift: (view: DataView, at: number) => void): void {

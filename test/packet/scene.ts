@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { DesiredService } from '../../src/services/desired-state.ts';
 import { ip } from '../model/bytes.ts';
-import { buildFrame, type FrameFields, type Ipv4Fields, type TcpFields } from '../model/packet.ts';
+import { buildFrame, type FrameFields, type IpFields, type TcpFields } from '../model/packet.ts';
 import { type ParsedFrame, parseFrame } from '../model/parse.ts';
 import type { Result } from '../model/process-packet.ts';
 import type { FlowRecord } from '../model/state.ts';
@@ -92,7 +92,7 @@ export const webAndDns = (addresses: readonly string[]): DesiredService[] => [
   ),
 ];
 
-type TcpOptions = Partial<Omit<TcpFields, 'kind'>> & { ip?: Partial<Ipv4Fields> };
+type TcpOptions = Partial<Omit<TcpFields, 'kind'>> & { ip?: Partial<IpFields> };
 
 /** A segment of the client's to the VIP. */
 export function segment(flags: number, options: TcpOptions = {}, frame: Partial<FrameFields> = {}): Buffer {
@@ -116,7 +116,7 @@ export function segment(flags: number, options: TcpOptions = {}, frame: Partial<
 export function datagram(
   payload: Uint8Array = Buffer.from('query'),
   udp: { checksum?: number; sourcePort?: number; destinationPort?: number } = {},
-  ipFields: Partial<Ipv4Fields> = {},
+  ipFields: Partial<IpFields> = {},
 ): Buffer {
   return buildFrame({
     ip: { source: CLIENT, destination: VIP, id: 78, ...ipFields },
@@ -125,7 +125,7 @@ export function datagram(
 }
 
 /** What the backend answers to a forwarded frame. */
-export function answerTo(forwarded: ParsedFrame, flags = 0x10, ipFields: Partial<Ipv4Fields> = {}): Buffer {
+export function answerTo(forwarded: ParsedFrame, flags = 0x10, ipFields: Partial<IpFields> = {}): Buffer {
   const { source, destination, sourcePort, destinationPort, protocol } = forwarded;
   const ports = { sourcePort: destinationPort, destinationPort: sourcePort };
   const payload = Buffer.from('answer');

@@ -1,6 +1,6 @@
 /** From client to backend and back, byte by byte. */
 import { expect } from 'vitest';
-import { ip, mac, read16, write16 } from '../../model/bytes.ts';
+import { ip, isV6, mac, read16, write16 } from '../../model/bytes.ts';
 import { buildFrame, l4ChecksumOver, TCP } from '../../model/packet.ts';
 import { parseFrame } from '../../model/parse.ts';
 import {
@@ -52,6 +52,7 @@ async function expectForwarded(scene: Scene, ttl: number, ipOptions?: Uint8Array
   const options = ipOptions ? { options: ipOptions } : {};
   const out = scene.outFrame(segment(TCP.SYN, { ip: { ttl, ...options } }));
   const { source, sourcePort } = parseFrame(out);
+  if (isV6(source)) expect.fail('an IPv4 packet left with an IPv6 address');
   expect(scene.pair.model.config.snat.map(({ address }) => address)).toContain(source);
   const expected = forwarded(source, sourcePort, { ttl: ttl - 1, ...(ipOptions ? { ipOptions } : {}) });
   expect(Buffer.from(out)).toEqual(expected);
@@ -69,7 +70,13 @@ export const FORWARD_CASES: readonly Case[] = [
     name: 'a TTL of 1 or 0 ends here, both ways',
     async run(scene) {
       await scene.begin(BACKEND);
-      for (const ttl of [0, 1]) scene.expectDrop(segment(TCP.SYN, { ip: { ttl } }), 'DROP_TTL');
+      for (const ttl of [0, 1]) {
+        const result = scene.send(segment(TCP.SYN, { ip: { ttl } }));
+        expect(result).toMatchObject({ verdict: 'tx', events: ['EVENT_TTL_ANSWERED'] });
+        const said = parseFrame(result.verdict === 'tx' ? result.frame : expect.fail('nothing was said'));
+        expect(said).toMatchObject({ source: VIP, destination: CLIENT, l4ChecksumRight: true });
+        expect([said.l4[0], said.l4[1]]).toEqual([11, 0]);
+      }
       const out = scene.out(segment(TCP.SYN));
       for (const ttl of [0, 1]) scene.expectDrop(answerTo(out, TCP.ACK, { ttl }), 'DROP_TTL');
     },

@@ -1,7 +1,7 @@
 /** SNAT ports: held, shared, reused early, exhausted. */
 import { expect } from 'vitest';
 import { backend as backendLayout, backendState } from '../../../src/layout/generated.ts';
-import { ip } from '../../model/bytes.ts';
+import { type Address, ip } from '../../model/bytes.ts';
 import { TCP } from '../../model/packet.ts';
 import { answerTo, datagram, type Scene, segment, webAndDns } from '../scene.ts';
 import { at, service, VIP } from '../situation.ts';
@@ -41,7 +41,7 @@ export const PORT_CASES: readonly Case[] = [
     setup: 'tight',
     async run(scene) {
       await scene.begin(A);
-      const ports: number[] = [];
+      const ports: Address[] = [];
       for (const port of [1, 2, 3]) {
         ports.push(scene.out(syn(port)).source);
         scene.out(segment(TCP.RST, { sourcePort: port }));

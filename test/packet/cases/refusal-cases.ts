@@ -40,9 +40,8 @@ function malformed(destination: number): Array<[string, Buffer, string]> {
     ['total length 0', changed(whole, 16, 0), 'DROP_BAD_HEADER'],
     ['a byte too few', whole.subarray(0, -1), 'DROP_TRUNCATED'],
     ['total length 65535', changed(whole, 16, 65535), 'DROP_TRUNCATED'],
-    ['first fragment', changed(whole, 20, 0x2000), 'DROP_FRAGMENT'],
-    ['later fragment', changed(whole, 20, 0x0001), 'DROP_FRAGMENT'],
-    ['last fragment', changed(whole, 20, 0x1fff), 'DROP_FRAGMENT'],
+    ['later fragment', changed(whole, 20, 0x2001), 'DROP_EARLY_FRAGMENT'],
+    ['last fragment', changed(whole, 20, 0x1fff), 'DROP_EARLY_FRAGMENT'],
     ['SCTP', raw(132, 20), 'DROP_UNKNOWN_PROTOCOL'],
     ['IPIP', raw(4, 40), 'DROP_UNKNOWN_PROTOCOL'],
     ['TCP with 19 bytes', raw(6, 19), 'DROP_TRUNCATED'],
@@ -167,15 +166,15 @@ export const REFUSAL_CASES: readonly Case[] = [
         buildFrame({ ip: { source: CLIENT, destination }, l4: { kind: 'icmp', type, code } });
       for (const [type, code] of [
         [0, 0],
-        [3, 4],
         [8, 1],
-        [11, 0],
         [13, 0],
       ] as const) {
         scene.expectDrop(icmp(type, code), 'DROP_ICMP');
       }
       scene.expectDrop(icmp(8, 0, POOL), 'DROP_ICMP');
-      scene.expectDrop(icmp(3, 3, POOL), 'DROP_ICMP');
+      scene.expectDrop(icmp(3, 3, POOL), 'DROP_ICMP_NO_FLOW');
+      scene.expectDrop(icmp(3, 4), 'DROP_ICMP_NO_FLOW');
+      scene.expectDrop(icmp(11, 0), 'DROP_ICMP_NO_FLOW');
       scene.expectDrop(icmp(8, 0, UNUSED_VIP), 'DROP_UNKNOWN_VIP');
     },
   },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ip } from '../../model/bytes.ts';
+import { type Address, ip } from '../../model/bytes.ts';
 import { buildFrame, TCP } from '../../model/packet.ts';
 import { parseFrame } from '../../model/parse.ts';
 import { processPacket } from '../../model/process-packet.ts';
@@ -68,7 +68,7 @@ it('an established flow never changes its backend while that is there', () => {
   fc.assert(
     fc.property(fc.array(change, { minLength: 1, maxLength: 5 }), (tables) => {
       const state = smallWorld();
-      const destination = (flags: number, now: number): number => {
+      const destination = (flags: number, now: number): Address => {
         const result = processPacket(state, packet(true, 1, 1000, flags), at(now));
         if (result.verdict === 'drop') throw new Error(result.reason);
         return parseFrame(result.frame).destination;

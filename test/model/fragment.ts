@@ -1,0 +1,28 @@
+/** docs/packet-path.md, section 3: later fragments take their ports from the first one. */
+import { countEvent, type Run, type Verdict } from './run.ts';
+import { age, type DropReason, fragmentKey } from './state.ts';
+import type { Packet } from './well-formed.ts';
+
+const KEPT_SECONDS = 60;
+
+const keyOf = ({ source, destination, fragmentId, protocol }: Packet): string =>
+  fragmentKey(source, destination, fragmentId, protocol);
+
+/** The packet with its ports, or why it is dropped. */
+export function withPorts(run: Run, packet: Packet): Packet | DropReason {
+  if (packet.fragment !== 'later') return packet;
+  const taught = run.state.fragments.get(keyOf(packet));
+  if (taught === undefined || age(run.now, taught.seen) > KEPT_SECONDS * run.state.config.hz)
+    return 'DROP_EARLY_FRAGMENT';
+  countEvent(run, 'EVENT_FRAGMENT_FOLLOWED');
+  const { sourcePort, destinationPort } = taught;
+  return { ...packet, sourcePort, destinationPort };
+}
+
+/** After a first fragment was let through. */
+export function teach(run: Run, packet: Packet, verdict: Verdict): void {
+  const isThrough = verdict.verdict !== 'drop' && !('reason' in verdict && verdict.reason !== undefined);
+  if (packet.fragment !== 'first' || !isThrough) return;
+  const { sourcePort, destinationPort } = packet;
+  run.state.fragments.set(keyOf(packet), { sourcePort, destinationPort, seen: run.now });
+}
