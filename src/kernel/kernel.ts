@@ -9,6 +9,9 @@
 /** How a program sits on a device. `xdp` is native XDP and nothing else. */
 export type AttachMode = 'xdp' | 'xdp-generic' | 'tc';
 
+/** Where a program can be put; all but the last see what comes in. */
+export type AttachPoint = AttachMode | 'tc-egress';
+
 /** Some entries of a hash map: keys and values in a row, `count` of each. */
 export interface MapBatch {
   readonly keys: Buffer;
@@ -121,7 +124,7 @@ export interface Kernel {
   buildMaglevTable(slots: number, hashes: BigUint64Array, quotas: Uint32Array): Uint16Array;
 
   /** Attaches, or throws with code `DEVICE_BUSY` naming the program that owns the device. */
-  attach(programFd: number, ifindex: number, mode: AttachMode): BpfLink;
+  attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink;
   pinLink(link: BpfLink, path: string): void;
   openPinnedLink(path: string): BpfLink | undefined;
   /** Swaps the program under a link; no packet sees the device without one. */
