@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { identityOfIpv4 } from '../../src/maglev/backend-identity.ts';
+import { identityOf } from '../../src/maglev/backend-identity.ts';
 import { buildTable } from '../../src/maglev/build-table.ts';
 import { type FlowTuple, flowHash, slotOf } from '../../src/maglev/flow-hash.ts';
 import { hashIdentity } from '../../src/maglev/hash-identity.ts';
@@ -45,7 +45,7 @@ export function goldenTable(
   slots: number,
   weights: readonly number[],
 ): GoldenTable {
-  const members = weights.map((weight, i) => ({ identity: identityOfIpv4(0x0a000001 + i, 80, 6), weight }));
+  const members = weights.map((weight, i) => ({ identity: identityOf(0x0a000001 + i, 80, 6), weight }));
   const owners = buildTable(build, members, slots)?.owners ?? new Uint16Array();
   const bytes = Buffer.alloc(owners.length * 2);
   owners.forEach((owner, slot) => {
@@ -93,7 +93,7 @@ function tableVectors(): TableVectors {
       address,
       port,
       protocol,
-      words: hashIdentity(identityOfIpv4(address, port, protocol)).map(String),
+      words: hashIdentity(identityOf(address, port, protocol)).map(String),
     })),
     tables: [
       goldenTable(referenceTable, 251, [1]),
