@@ -109,9 +109,10 @@ static __noinline int learn_ports(struct packet *pkt)
  * which keep their own address. */
 static __noinline int icmp_to_client(hook_ctx *ctx, const struct packet *pkt)
 {
-	__u32 ports, source[4], sum = 0;
-	struct quote quote = {};
+	struct translation to = {};
 	struct node_flow *flow;
+	struct quote quote;
+	__u32 ports;
 
 	if (!pkt || read_quote(ctx, pkt, &quote) ||
 	    !same_address(quote.source, pkt->destination))
@@ -120,9 +121,11 @@ static __noinline int icmp_to_client(hook_ctx *ctx, const struct packet *pkt)
 	flow = find_flow(pkt, quote.destination, ports, quote.protocol);
 	if (!flow)
 		return HOOK_PASS;
-	copy_address(source, same_address(pkt->source, quote.destination) ? flow->vip : pkt->source);
-	if (translate_quote(ctx, pkt, &quote, END_DESTINATION, flow->vip, flow->vip_port, &sum) ||
-	    finish_icmp(ctx, pkt, END_SOURCE, source, sum)) {
+	to.end = END_DESTINATION;
+	to.address = flow->vip;
+	to.outer = same_address(pkt->source, quote.destination) ? flow->vip : pkt->source;
+	to.port = flow->vip_port;
+	if (translate_error(ctx, pkt, &quote, &to)) {
 		count_packet(&node_drops, DROP_INTERNAL, pkt->length);
 		return HOOK_DROP;
 	}

@@ -28,19 +28,26 @@ static __noinline int icmp_to_pod(hook_ctx *ctx, const struct packet *pkt,
 				  const struct tunnel *tunnel)
 {
 	struct node_target *target;
-	struct quote quote = {};
-	__u32 sum = 0;
+	struct translation to = {};
+	struct quote quote;
+	int result;
 
-	if (!pkt || !tunnel || read_quote(ctx, pkt, &quote) ||
-	    !same_address(quote.source, pkt->destination))
-		return DROP(DROP_ICMP);
+	if (!pkt || !tunnel)
+		return DROP(DROP_INTERNAL);
+	result = read_quote(ctx, pkt, &quote);
+	if (result)
+		return result;
+	if (!same_address(quote.source, pkt->destination))
+		return DROP(DROP_ICMP_NO_FLOW);
 	target = find_target(pkt, tunnel, quote.ports, quote.protocol);
 	if (!target)
 		return DROP(NODE_DROP_NO_TARGET);
-	if (translate_quote(ctx, pkt, &quote, END_SOURCE, target->address, target->port, &sum))
-		return DROP(DROP_INTERNAL);
+	to.end = END_SOURCE;
+	to.address = target->address;
+	to.outer = target->address;
+	to.port = target->port;
 	count_packet(&node_events, NODE_EVENT_ICMP_TO_POD, pkt->length);
-	return finish_icmp(ctx, pkt, END_DESTINATION, target->address, sum);
+	return translate_error(ctx, pkt, &quote, &to);
 }
 
 /* A later fragment has no ports, but nothing of it is behind a port either. */

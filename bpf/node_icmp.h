@@ -3,146 +3,72 @@
  * ICMP errors quote the packet they are about. An error about an answer comes
  * to the VIP and quotes the VIP as source; one about a request leaves the node
  * and quotes the pod as destination. The receiver knows neither: the quote is
- * translated too. Eight bytes of L4 are all that is guaranteed of it.
+ * translated too. Its L4 checksum stays: nobody checks it, and often it is cut off.
  */
 #pragma once
 
 #include "node_flow.h"
 #include "node_rewrite.h"
+#include "quote.h"
 
-#define ICMP_HEADER_SIZE 8
-
-struct quote {
-	__u32 source[4];
-	__u32 destination[4];
-	__u32 ports;		/* source port in the low half, as loaded */
-	__u16 at;		/* offset of its IP header */
-	__u16 l4_at;
-	__u16 checksum;		/* its L4 checksum, if has_checksum */
-	__u8 protocol;
-	__u8 has_checksum;
-};
-
-/* Does this type carry a quote? */
-static __always_inline int is_icmp_error(__u8 type, __u32 family)
+/* Where the quote's IP header is, in the frame. */
+static __always_inline __u32 quote_at(const struct packet *pkt)
 {
-	if (family == FAMILY_V4)
-		return type == 3 || type == 11 || type == 12;
-	return type >= 1 && type <= 4;
+	return pkt->l3_offset + (pkt->l3_size & L3_SIZE_MASK) + sizeof(struct icmp_header);
 }
 
-static __always_inline int read_quote4(hook_ctx *ctx, struct quote *quote)
+/* Exchanges the address of an IP header, of which a checksum behind the header
+ * may have to know: that of ICMPv6. */
+static __always_inline int exchange_address(hook_ctx *ctx, __u32 ip_at, __u32 family, int end,
+					    const __u32 *old, const __u32 *address, __u32 *sum)
 {
-	struct iphdr *ip = hook_data(ctx) + (quote->at & WRITE_MOST);
-	__u8 first;
+	__u32 delta = address_diff(old, address);
+	int failed = write_balanced_address(ctx, address_at(ip_at, family, end), address,
+					    family == FAMILY_V6);
 
-	if ((void *)(ip + 1) > hook_end(ctx))
-		return -1;
-	first = *(__u8 *)ip;
-	if (first >> 4 != 4 || (first & 0xf) < 5 || ip->frag_off & IP_OFFSET)
-		return -1;
-	quote->source[0] = ip->saddr;
-	quote->destination[0] = ip->daddr;
-	quote->protocol = ip->protocol;
-	quote->l4_at = quote->at + (first & 0xf) * 4;
-	return 0;
-}
-
-static __always_inline int read_quote6(hook_ctx *ctx, struct quote *quote)
-{
-	struct ipv6hdr *ip = hook_data(ctx) + (quote->at & WRITE_MOST);
-
-	if ((void *)(ip + 1) > hook_end(ctx) || *(__u8 *)ip >> 4 != 6)
-		return -1;
-	copy_address(quote->source, ip->saddr.in6_u.u6_addr32);
-	copy_address(quote->destination, ip->daddr.in6_u.u6_addr32);
-	quote->protocol = ip->nexthdr;
-	quote->l4_at = quote->at + sizeof(*ip);
-	return 0;
-}
-
-/* Reads an ICMP error's quote; not 0: it is no error, or quotes nothing that
- * could be a flow's packet. */
-static __noinline int read_quote(hook_ctx *ctx, const struct packet *pkt, struct quote *quote)
-{
-	__u16 *checksum;
-	__u32 *ports;
-	__u8 *type;
-	int result;
-
-	if (!pkt || !quote)
-		return -1;
-	quote->at = pkt->l3_offset + (pkt->l3_size & L3_SIZE_MASK);
-	type = hook_data(ctx) + (quote->at & WRITE_MOST);
-	if (type + 1 > (__u8 *)hook_end(ctx) || pkt->fragment != FRAGMENT_NONE ||
-	    !is_icmp_error(*type, pkt->family))
-		return -1;
-	quote->at += ICMP_HEADER_SIZE;
-	if (pkt->family == FAMILY_V4)
-		result = read_quote4(ctx, quote);
+	if (family == FAMILY_V6)
+		*sum += checksum_fold(delta);
 	else
-		result = read_quote6(ctx, quote);
-	if (result || (quote->protocol != IPPROTO_TCP && quote->protocol != IPPROTO_UDP))
-		return -1;
-	ports = hook_data(ctx) + (quote->l4_at & WRITE_MOST);
-	if (ports + 2 > (__u32 *)hook_end(ctx))
-		return -1;
-	quote->ports = *ports;
-	checksum = hook_data(ctx) +
-		   ((quote->l4_at + l4_checksum_at(quote->protocol)) & WRITE_MOST);
-	quote->has_checksum = (void *)(checksum + 1) <= hook_end(ctx);
-	if (quote->has_checksum)
-		quote->checksum = *checksum;
-	/* UDP without a checksum */
-	if (quote->protocol == IPPROTO_UDP && !quote->checksum)
-		quote->has_checksum = 0;
-	return 0;
-}
-
-/* Exchanges an end of the quote. All changes balance each other, but those that
- * *sum gets: the ICMP checksum covers them. */
-static __always_inline int translate_quote(hook_ctx *ctx, const struct packet *pkt,
-					   const struct quote *quote, int end,
-					   const __u32 *address, __u16 port, __u32 *sum)
-{
-	const __u32 *old = end == END_SOURCE ? quote->source : quote->destination;
-	__u16 old_port = end == END_SOURCE ? quote->ports : quote->ports >> 16, l4_delta;
-	__u32 l3_delta = address_diff(old, address);
-	int failed;
-
-	failed = write_balanced_address(ctx, address_at(quote->at, pkt->family, end), address,
-					pkt->family == FAMILY_V6);
-	if (pkt->family == FAMILY_V4)
-		failed |= write_checksum(ctx, quote->at + offsetof(struct iphdr, check), l3_delta);
-	else
-		*sum += checksum_fold(l3_delta);
-	failed |= write_port(ctx, quote->l4_at + 2 * end, port);
-	*sum += checksum_diff(old_port, port);
-	if (quote->has_checksum) {
-		l4_delta = checksum_fold(l3_delta + checksum_diff(old_port, port));
-		failed |= write_checksum(ctx, quote->l4_at + l4_checksum_at(quote->protocol),
-					 l4_delta);
-		*sum += checksum_diff(quote->checksum, checksum_apply(quote->checksum, l4_delta));
-	}
+		failed |= write_checksum(ctx, ip_at + offsetof(struct iphdr, check), delta);
 	return failed;
 }
 
-/* Exchanges an end of the message itself, and writes the ICMP checksum. */
-static __always_inline int finish_icmp(hook_ctx *ctx, const struct packet *pkt, int end,
-				       const __u32 *address, __u32 sum)
+/* The end of the quote that is to be exchanged, and that of the message. */
+struct translation {
+	const __u32 *address;	/* of the quote */
+	const __u32 *outer;	/* of the message */
+	__u16 port;
+	__u8 end;		/* enum packet_end, of the quote; the message's is the other */
+};
+
+static __noinline int translate_error(hook_ctx *ctx, const struct packet *pkt,
+				      const struct quote *quote, const struct translation *to)
 {
-	const __u32 *old = end == END_SOURCE ? pkt->source : pkt->destination;
-	__u32 l3_delta = address_diff(old, address);
+	__u32 sum = 0, at, port_at;
+	__u16 old_port;
 	int failed;
 
-	failed = write_balanced_address(ctx, address_at(pkt->l3_offset, pkt->family, end), address,
-					pkt->family == FAMILY_V6);
-	if (pkt->family == FAMILY_V4)
-		failed |= write_checksum(ctx, pkt->l3_offset + offsetof(struct iphdr, check),
-					 l3_delta);
-	else
-		sum += checksum_fold(l3_delta);
-	failed |= write_checksum(ctx, pkt->l3_offset + (pkt->l3_size & L3_SIZE_MASK) +
+	if (!pkt || !quote || !to)
+		return DROP(DROP_INTERNAL);
+	at = quote_at(pkt);
+	port_at = at + quote->l3_size;
+	if (to->end == END_SOURCE) {
+		old_port = quote->ports;
+		failed = exchange_address(ctx, at, pkt->family, END_SOURCE, quote->source,
+					  to->address, &sum);
+		failed |= exchange_address(ctx, pkt->l3_offset, pkt->family, END_DESTINATION,
+					   pkt->destination, to->outer, &sum);
+	} else {
+		old_port = quote->ports >> 16;
+		port_at += 2;
+		failed = exchange_address(ctx, at, pkt->family, END_DESTINATION,
+					  quote->destination, to->address, &sum);
+		failed |= exchange_address(ctx, pkt->l3_offset, pkt->family, END_SOURCE,
+					   pkt->source, to->outer, &sum);
+	}
+	failed |= write_port(ctx, port_at, to->port);
+	sum += checksum_diff(old_port, to->port);
+	failed |= write_checksum(ctx, at - sizeof(struct icmp_header) +
 				 offsetof(struct icmp_header, checksum), sum);
 	return failed ? DROP(DROP_INTERNAL) : GO_ON;
 }

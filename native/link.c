@@ -11,9 +11,10 @@
 
 /* Newer than the headers of Debian 12; libbpf hands it through. */
 #define TCX_INGRESS 46
+#define TCX_EGRESS 47
 
 /* Attaches by a link and returns its descriptor. mode: 0 native XDP, 1 generic
- * XDP, 2 tc ingress. */
+ * XDP, 2 tc ingress, 3 tc egress. */
 L4LB_EXPORT int l4lb_attach(int program_fd, int ifindex, int mode)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options);
@@ -22,8 +23,9 @@ L4LB_EXPORT int l4lb_attach(int program_fd, int ifindex, int mode)
 	/* The kernel would say EINVAL, as for many other things. */
 	if (!if_indextoname(ifindex, device))
 		return -ENODEV;
-	if (mode == 2)
-		return bpf_link_create(program_fd, ifindex, TCX_INGRESS, &options);
+	if (mode >= 2)
+		return bpf_link_create(program_fd, ifindex, mode == 2 ? TCX_INGRESS : TCX_EGRESS,
+				       &options);
 	options.flags = mode == 0 ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 	return bpf_link_create(program_fd, ifindex, BPF_XDP, &options);
 }
@@ -55,8 +57,8 @@ L4LB_EXPORT int l4lb_xdp_query(int ifindex, __u32 *ids)
 	return error;
 }
 
-/* Ids of the programs on tc ingress by tcx, *count of them. */
-L4LB_EXPORT int l4lb_tcx_query(int ifindex, __u32 *ids, __u32 *count)
+/* Ids of the programs on tc by tcx, *count of them. mode: as for l4lb_attach. */
+L4LB_EXPORT int l4lb_tcx_query(int ifindex, int mode, __u32 *ids, __u32 *count)
 {
-	return bpf_prog_query(ifindex, TCX_INGRESS, 0, NULL, ids, count);
+	return bpf_prog_query(ifindex, mode == 2 ? TCX_INGRESS : TCX_EGRESS, 0, NULL, ids, count);
 }

@@ -11,12 +11,13 @@ import type { Dataplane } from '../dataplane/open-dataplane.ts';
 import { namesOf, readServiceNames, type ServiceNames } from '../dataplane/service-names.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { deviceAddressOf } from '../net/ipv4.ts';
+import { deviceAddressOf } from '../net/prefix.ts';
 import { writeFileAtomic } from '../node/atomic-file.ts';
 import { listOwnAddressesByDevice } from '../node/ip.ts';
 import { NetlinkMonitor, type NetworkChange, startIpMonitor } from '../node/netlink-monitor.ts';
 import { buildDesiredState } from '../services/build-desired-state.ts';
 import type { DesiredService, DesiredState, Problem } from '../services/desired-state.ts';
+import { type ServiceSettings, serviceSettings } from '../services/service-settings.ts';
 import { ManifestDirectory } from '../sources/manifest-directory.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
 import { setVipDeviceUp } from '../vip/vip-device.ts';
@@ -70,6 +71,7 @@ export class Agent {
   #servicesAtStart: number;
   #config: Config;
   #hashSeed: bigint;
+  #settings: ServiceSettings;
   #survey: NodeSurvey;
   #state: ReconcileState = initialState;
   #nodeProblems: readonly Problem[] = [];
@@ -88,6 +90,7 @@ export class Agent {
     this.#options = options;
     this.#log = options.effects.log;
     this.#config = options.config;
+    this.#settings = serviceSettings(options.config);
     this.#hashSeed = opened.hashSeed;
     this.#survey = opened.survey;
     this.#nodeProblems = opened.problems;
@@ -264,9 +267,9 @@ export class Agent {
   #desiredState(snapshot: SourceSnapshot): DesiredState {
     const known = this.#built;
     if (known?.snapshot === snapshot && known.config === this.#config) return known.state;
-    const { vips, maglev } = this.#config;
-    const settings = { ranges: vips.ranges, defaultTableSize: maglev.slots };
-    const state = buildDesiredState(snapshot.services, snapshot.slices, settings);
+    // One object for one configuration: answers are kept for it.
+    if (known?.config !== this.#config) this.#settings = serviceSettings(this.#config);
+    const state = buildDesiredState(snapshot.services, snapshot.slices, this.#settings);
     this.#built = { snapshot, config: this.#config, state };
     return state;
   }

@@ -3,7 +3,7 @@ import type { DeviceView, StatusView } from '../api/types.ts';
 import type { MapsOverview } from '../dataplane/inspect/open-inspector.ts';
 import type { DataplaneHealth } from '../dataplane/open-dataplane.ts';
 import { layout } from '../layout/generated.ts';
-import { formatIpv4 } from '../net/ipv4.ts';
+import { formatRange } from '../net/address-range.ts';
 import type { Source } from '../sources/source.ts';
 import type { VipDeviceState } from '../vip/vip-device.ts';
 import type { AgentFacts } from './agent.ts';
@@ -76,9 +76,7 @@ export function buildStatus({ version, facts, source, health, vip, maps }: Statu
     backends: maps.backends,
     activeFlows: maps.activeFlows,
     snat: {
-      addresses: config.snat.ranges.map(({ first, count }) =>
-        count === 1 ? formatIpv4(first) : `${formatIpv4(first)}-${formatIpv4(first + count - 1)}`,
-      ),
+      addresses: config.snat.ranges.map(formatRange),
       ports: `${config.snat.ports.min}-${config.snat.ports.max}`,
       records: maps.snat.records,
       used: maps.snat.used,

@@ -6,7 +6,7 @@ import { type OpenClock, openJiffiesClock } from '../dataplane/jiffies-clock.ts'
 import { type Dataplane, openDataplane } from '../dataplane/open-dataplane.ts';
 import { buildProduct } from '../kernel/build-directory.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { formatIpv4 } from '../net/ipv4.ts';
+import { formatAddress, withPort } from '../net/address.ts';
 import { listOwnAddressesByDevice } from '../node/ip.ts';
 import { findPortConflicts, readBoundPorts } from '../node/ports-in-use.ts';
 import type { Problem } from '../services/desired-state.ts';
@@ -80,7 +80,7 @@ function refuseUsedPorts(config: Config): void {
   const { min, max } = config.snat.ports;
   const conflicts = findPortConflicts(
     readBoundPorts(),
-    own.map(({ first }) => formatIpv4(first)),
+    own.map(({ first }) => formatAddress(first)),
     { first: min, last: max },
   );
   const [first] = conflicts;
@@ -88,6 +88,6 @@ function refuseUsedPorts(config: Config): void {
   throw new AgentError(
     exitCodes.unfit,
     `snat.ports: ${conflicts.length} ports of ${min}-${max} are in use by this node's sockets, the first is ` +
-      `${first.address}:${first.port}/${first.protocol}; give other snat.ports, or a pool of addresses (snat.addresses)`,
+      `${withPort(first.address, first.port)}/${first.protocol}; give other snat.ports, or a pool of addresses (snat.addresses)`,
   );
 }

@@ -1,7 +1,9 @@
 /** What this machine looks like to the agent: devices that are there, and what is wrong with them. */
 import type { Config } from '../config/config.ts';
 import type { ManagedDevice } from '../dataplane/device-links.ts';
-import { formatIpv4, formatPrefix4, parseIpv4, prefixContains } from '../net/ipv4.ts';
+import { familyOf, formatAddress, parseAddress } from '../net/address.ts';
+import { lastOfRange } from '../net/address-range.ts';
+import { formatPrefix, prefixContains } from '../net/prefix.ts';
 import { type Egress, findEgress, ingressDevices } from '../node/egress-devices.ts';
 import { type Link, listLinks, listOwnAddressesByDevice } from '../node/ip.ts';
 import { checkOffloads } from '../node/offloads.ts';
@@ -65,16 +67,21 @@ export function judgeNode(
       problems.push(problem('warning', 'device-down', `${name} is down; run: ip link set ${name} up`));
     }
   }
-  const mine = own.flatMap((address) => parseIpv4(address) ?? []);
+  const mine = own.flatMap((address) => parseAddress(address) ?? []);
   for (const range of config.snat.ranges) {
-    const held = mine.filter((address) => address >= range.first && address < range.first + range.count);
+    const held = mine.filter(
+      (address) =>
+        familyOf(address) === familyOf(range.first) &&
+        address >= range.first &&
+        address <= lastOfRange(range),
+    );
     if (range.own && held.length === 0) {
-      const message = `snat.own: ${formatIpv4(range.first)} is no address of this node; answers will not find it`;
+      const message = `snat.own: ${formatAddress(range.first)} is no address of this node; answers will not find it`;
       problems.push(problem('error', 'snat-own-missing', message));
     }
     if (!range.own && held[0] !== undefined) {
       const message =
-        `snat.addresses: ${formatIpv4(held[0])} is an address of this node, whose own connections would be dropped; ` +
+        `snat.addresses: ${formatAddress(held[0])} is an address of this node, whose own connections would be dropped; ` +
         'take it out of the pool, or use snat.own';
       problems.push(problem('error', 'snat-address-own', message));
     }
@@ -89,12 +96,12 @@ export function refuseOwnVips(
 ): void {
   for (const { device, address } of addresses) {
     if (device === config.vips.device.name) continue;
-    const number = parseIpv4(address);
+    const number = parseAddress(address);
     const range = config.vips.ranges.find((one) => number !== undefined && prefixContains(one, number));
     if (range === undefined) continue;
     throw new AgentError(
       exitCodes.configuration,
-      `vips.ranges: ${formatPrefix4(range)} holds ${address}, an address of ${device}: packets to it would be dropped; ` +
+      `vips.ranges: ${formatPrefix(range)} holds ${address}, an address of ${device}: packets to it would be dropped; ` +
         'give ranges that only VIPs use',
     );
   }

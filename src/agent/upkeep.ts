@@ -6,6 +6,8 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { Dataplane } from '../dataplane/open-dataplane.ts';
+import { familyOf } from '../net/address.ts';
+import { findLink } from '../node/ip.ts';
 import { syncNeighbours } from '../node/managed-neighbours.ts';
 import type { RunCommand } from '../node/run-command.ts';
 import type { Sysctls } from '../node/sysctl.ts';
@@ -33,6 +35,7 @@ export function keepSysctls(effects: NodeEffects, config: Config, survey: NodeSu
     {
       devices: survey.ingress,
       otherDevices: survey.links.map(({ name }) => name).filter((name) => !survey.ingress.includes(name)),
+      ipv6: servesIpv6(config),
       ownPorts: own ? [{ first: config.snat.ports.min, last: config.snat.ports.max }] : [],
     },
     (path) => sysctls.read(path),
@@ -76,7 +79,20 @@ export async function keepVipDevice(effects: NodeEffects, config: Config): Promi
     identity,
     run,
   });
-  if (done.length > 0) log.info({ device: config.vips.device.name, done }, 'VIP device brought in order');
+  const { name } = config.vips.device;
+  if (done.length > 0) log.info({ device: name, done }, 'VIP device brought in order');
+  if (!servesIpv6(config)) return;
+  const ifindex = (await findLink(run, name))?.ifindex;
+  // Else the kernel takes the IPv6 addresses off whenever the device goes down, which is how it withdraws.
+  const path = `net/ipv6/conf/${name}/keep_addr_on_down`;
+  const context = { sysctls: effects.sysctls, file: files.sysctls, identity, ifindexOf: () => ifindex };
+  for (const change of applySysctls(context, [{ path, value: '1', device: name }])) {
+    log.info(change, 'kernel setting changed');
+  }
+}
+
+function servesIpv6({ vips }: Pick<Config, 'vips'>): boolean {
+  return vips.ranges.some(({ network }) => familyOf(network) === 6);
 }
 
 /** Keeps the next hops of all backends resolved. Without it packets still find their way, by the kernel. */

@@ -1,12 +1,14 @@
 /** The query of /v1/connections: which flows, and how many at most. */
-import { formatIpv4, networkOf, parseCidr4, parseIpv4 } from '../net/ipv4.ts';
+import { formatAddress, parseAddress, withPort } from '../net/address.ts';
+import { type Prefix, parsePrefix, prefixContains } from '../net/prefix.ts';
+import { splitEndpoint } from './endpoint-text.ts';
 import { HttpError } from './http-error.ts';
 import type { ConnectionView } from './types.ts';
 
 export interface ConnectionFilter {
   /** An address or a prefix. */
-  readonly client?: { readonly network: number; readonly length: number };
-  /** `10.0.0.5` or `10.0.0.5:8080`. */
+  readonly client?: Prefix;
+  /** `10.0.0.5`, `10.0.0.5:8080`, `2001:db8::5` or `[2001:db8::5]:8080`. */
   readonly backend?: string;
   /** `namespace/name`, `name`, or a frontend `10.1.0.2:53/UDP`. */
   readonly service?: string;
@@ -46,31 +48,27 @@ export function parseConnectionFilter(query: URLSearchParams): ConnectionFilter 
   };
 }
 
-function parseClient(text: string): { network: number; length: number } {
-  const cidr = parseCidr4(text.includes('/') ? text : `${text}/32`);
-  if (cidr === undefined) {
-    throw new HttpError(
-      400,
-      `client=${text}`,
-      'give an IPv4 address or prefix, like 192.0.2.7 or 192.0.2.0/24',
-    );
-  }
-  return { network: networkOf(cidr.address, cidr.length), length: cidr.length };
+function parseClient(text: string): Prefix {
+  const prefix = parsePrefix(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`);
+  if (prefix !== undefined) return prefix;
+  throw new HttpError(
+    400,
+    `client=${text}`,
+    'give an address or prefix, like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32',
+  );
 }
 
 function parseBackend(text: string): string {
-  const [address = '', port, ...rest] = text.split(':');
-  const number = parseIpv4(address);
-  const portIsFine =
-    port === undefined || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535);
-  if (number === undefined || !portIsFine || rest.length > 0) {
+  const { address, port } = splitEndpoint(text);
+  const number = parseAddress(address);
+  if (number === undefined || (port !== undefined && (port < 1 || port > 65_535))) {
     throw new HttpError(
       400,
       `backend=${text}`,
-      'give an IPv4 address, with or without a port: 10.0.0.5:8080',
+      'give an address, with or without a port: 10.0.0.5:8080, [2001:db8::5]:8080',
     );
   }
-  return port === undefined ? formatIpv4(number) : `${formatIpv4(number)}:${Number(port)}`;
+  return port === undefined ? formatAddress(number) : withPort(formatAddress(number), port);
 }
 
 function parseLimit(text: string | undefined): number {
@@ -87,13 +85,12 @@ export function matchesFilter(filter: ConnectionFilter, flow: ConnectionView): b
   if (filter.protocol !== undefined && flow.protocol !== filter.protocol) return false;
   if (filter.state !== undefined && flow.state.toLowerCase() !== filter.state) return false;
   if (filter.client !== undefined) {
-    const client = parseIpv4(flow.client.split(':')[0] ?? '');
-    if (client === undefined || networkOf(client, filter.client.length) !== filter.client.network)
-      return false;
+    const client = parseAddress(splitEndpoint(flow.client).address);
+    if (client === undefined || !prefixContains(filter.client, client)) return false;
   }
   if (filter.backend !== undefined) {
     const wanted = filter.backend;
-    if (flow.backend !== wanted && flow.backend.split(':')[0] !== wanted) return false;
+    if (flow.backend !== wanted && splitEndpoint(flow.backend).address !== wanted) return false;
   }
   if (filter.service !== undefined) {
     const { service, frontend } = flow;

@@ -6,7 +6,7 @@
  * POST /v1/drain /v1/undrain /v1/reload
  * GET  /metrics /healthz
  */
-import type { Problem } from '../services/desired-state.ts';
+import type { Problem, ServiceMode } from '../services/desired-state.ts';
 
 export interface TrafficView {
   packetsIn: number;
@@ -47,7 +47,8 @@ export interface ServiceView {
   namespace: string;
   name: string;
   portName?: string;
-  mode: 'snat';
+  /** How packets travel to the backends. */
+  mode: ServiceMode;
   tableSize: number;
   backends: BackendView[];
   activeFlows: number;

@@ -1,5 +1,6 @@
 /** The filters of `lbctl conn list`. */
 import { BlockList, isIP, isIPv4 } from 'node:net';
+import { splitEndpoint } from '../api/endpoint-text.ts';
 import type { ConnectionView } from '../api/types.ts';
 
 /** Tells whether `address:port` is meant. */
@@ -52,13 +53,6 @@ export function passes(connection: ConnectionView, filter: ConnectionFilter): bo
     (filter.state === undefined || filter.state.toLowerCase() === connection.state.toLowerCase()) &&
     (filter.protocol === undefined || filter.protocol.toUpperCase() === connection.protocol.toUpperCase())
   );
-}
-
-/** `10.0.0.1:80`, `[fd00::1]:80`, or an address alone. */
-function splitEndpoint(text: string): { address: string; port?: number } {
-  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  const address = parts?.[1] ?? parts?.[2];
-  return address === undefined ? { address: text } : { address, port: Number(parts?.[3]) };
 }
 
 function splitPrefix(text: string): [address: string, length: number | undefined] {

@@ -44,6 +44,14 @@ export const CHANGE_RULES: readonly ChangeRule[] = [
   rule('snat.own', 'cleanup', (config) => config.snat.ranges.filter(({ own }) => own)),
   rule('snat.ports', 'swap', (config) => config.snat.ports),
   rule('snat.sharedFlows', 'cleanup', (config) => config.snat.sharedFlows),
+  rule('mode', 'swap', (config) => config.mode),
+  // It is in the checksums of all backends' outer headers.
+  rule('dsr.source', 'cleanup', (config) => config.dsr?.source ?? []),
+  rule('dsr.guePort', 'swap', (config) => config.dsr?.guePort),
+  rule('dsr.window.tcp', 'reload', (config) => config.dsr?.window.tcp),
+  rule('dsr.window.udp', 'reload', (config) => config.dsr?.window.udp),
+  rule('dsr.rememberedFlows', 'cleanup', (config) => config.dsr?.rememberedFlows),
+  rule('dsr.rememberPerSecond', 'swap', (config) => config.dsr?.rememberPerSecond),
   rule('hash.seedFile', 'swap', (config) => config.hash.seedFile),
   rule('hash.nodes', 'reload', (config) => config.hash.nodes),
   rule('maglev.slots', 'reload', (config) => config.maglev.slots),
@@ -66,7 +74,14 @@ export const CHANGE_RULES: readonly ChangeRule[] = [
 
 /** The keys whose values differ in effect (not in spelling), in the order of the schema. */
 export function compareConfigs(old: Config, next: Config): ConfigChange[] {
-  return CHANGE_RULES.filter(({ value }) => JSON.stringify(value(old)) !== JSON.stringify(value(next))).map(
-    ({ key, how }) => ({ key, how }),
+  return CHANGE_RULES.filter(({ value }) => asText(value(old)) !== asText(value(next))).map(
+    ({ key, how }) => ({
+      key,
+      how,
+    }),
   );
+}
+
+function asText(value: unknown): string | undefined {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
 }

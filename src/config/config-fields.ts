@@ -3,15 +3,6 @@
  * (`allowed`, the end of "must be ..."), which error messages and docs/configuration.md share.
  */
 import { z } from 'zod';
-import {
-  formatIpv4,
-  formatPrefix4,
-  isUnicast,
-  networkOf,
-  type Prefix4,
-  parseCidr4,
-  parseIpv4,
-} from '../net/ipv4.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 
 /** What the metadata of a field holds. */
@@ -21,12 +12,12 @@ export interface FieldMeta {
   readonly defaultText?: string;
 }
 
-function described<T extends z.ZodType>(schema: T, allowed: string, defaultText?: string): T {
+export function described<T extends z.ZodType>(schema: T, allowed: string, defaultText?: string): T {
   return schema.meta({ allowed, ...(defaultText === undefined ? {} : { defaultText }) } satisfies FieldMeta);
 }
 
-/** Without a detail the message says what is allowed. */
-function refuse(context: z.RefinementCtx, detail?: string): void {
+/** For transforms of other files. Without a detail the message says what is allowed. */
+export function refuse(context: z.RefinementCtx, detail?: string): void {
   context.addIssue({ code: 'custom', params: { detail } });
 }
 
@@ -96,66 +87,6 @@ export function duration(min: number, max: number) {
     return z.NEVER;
   });
   return described(schema, allowed);
-}
-
-/** An IPv4 prefix that hosts can have, written by its network address. */
-export function vipRange() {
-  const schema = z.string().transform((text, context): Prefix4 => {
-    const parsed = parseCidr4(text);
-    const network = parsed && networkOf(parsed.address, parsed.length);
-    if (parsed === undefined || network === undefined || parsed.length < 8) {
-      refuse(context);
-    } else if (network !== parsed.address) {
-      const right = formatPrefix4({ network, length: parsed.length });
-      refuse(context, `is not a network address; did you mean ${right}?`);
-    } else if (!isUnicast(network)) {
-      refuse(context, 'is not unicast: no host can have these addresses');
-    } else return { network, length: parsed.length };
-    return z.NEVER;
-  });
-  return described(schema, 'an IPv4 CIDR from /8 to /32 such as 10.1.0.0/24');
-}
-
-/** An address, a CIDR, or first-last: addresses in a row. */
-export function addressRange() {
-  const schema = z.string().transform((text, context): { first: number; count: number } => {
-    const range = parseAddressRange(text);
-    if (range === undefined) refuse(context);
-    else if (typeof range === 'string') refuse(context, range);
-    else if (!isUnicast(range.first) || !isUnicast(range.first + range.count - 1)) {
-      refuse(context, 'is not unicast: no host can have these addresses');
-    } else return range;
-    return z.NEVER;
-  });
-  return described(
-    schema,
-    'an IPv4 address, a CIDR such as 10.2.0.16/30, or a range such as 10.2.0.16-10.2.0.19',
-  );
-}
-
-function parseAddressRange(text: string): { first: number; count: number } | string | undefined {
-  const single = parseIpv4(text);
-  if (single !== undefined) return { first: single, count: 1 };
-  const cidr = parseCidr4(text);
-  if (cidr !== undefined) {
-    const network = networkOf(cidr.address, cidr.length);
-    if (network === cidr.address) return { first: network, count: 2 ** (32 - cidr.length) };
-    return `is not a network address; did you mean ${formatPrefix4({ network, length: cidr.length })}?`;
-  }
-  const [from, to, ...rest] = text.split('-').map((part) => parseIpv4(part.trim()));
-  if (from === undefined || to === undefined || rest.length > 0) return undefined;
-  if (from > to) return `ends before it begins; did you mean ${formatIpv4(to)}-${formatIpv4(from)}?`;
-  return { first: from, count: to - from + 1 };
-}
-
-export function unicastAddress() {
-  const schema = z.string().transform((text, context) => {
-    const address = parseIpv4(text);
-    if (address !== undefined && isUnicast(address)) return address;
-    refuse(context);
-    return z.NEVER;
-  });
-  return described(schema, 'an IPv4 unicast address');
 }
 
 export function portRange(defaultText: string) {

@@ -1,7 +1,6 @@
 /** Walks the configuration schema: which keys there are, and what a value at a path may be. */
 import { z } from 'zod';
 import type { FieldMeta } from './config-fields.ts';
-import { configSchema } from './config-schema.ts';
 
 export interface ConfigKey {
   /** `vips.device.name`, `devices[].attach` */
@@ -13,8 +12,8 @@ export interface ConfigKey {
 }
 
 /** Every key that takes a value, in the order of the schema. */
-export function configKeys(): ConfigKey[] {
-  return keysBelow(configSchema, '');
+export function configKeys(schema: z.ZodType): ConfigKey[] {
+  return keysBelow(schema, '');
 }
 
 function keysBelow(schema: z.ZodType, path: string): ConfigKey[] {
@@ -37,8 +36,8 @@ function keysBelow(schema: z.ZodType, path: string): ConfigKey[] {
 }
 
 /** What is allowed at a path of the file; undefined where the schema says nothing. */
-export function allowedAt(path: readonly PropertyKey[]): string | undefined {
-  let schema: z.ZodType = configSchema;
+export function allowedAt(root: z.ZodType, path: readonly PropertyKey[]): string | undefined {
+  let schema = root;
   for (const step of path) {
     const next = childOf(schema, step);
     if (next === undefined) return undefined;
@@ -51,8 +50,8 @@ export function allowedAt(path: readonly PropertyKey[]): string | undefined {
 }
 
 /** The keys of the map at a path. */
-export function knownKeysAt(path: readonly PropertyKey[]): readonly string[] {
-  let schema: z.ZodType | undefined = configSchema;
+export function knownKeysAt(root: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  let schema: z.ZodType | undefined = root;
   for (const step of path) schema = schema && childOf(schema, step);
   return (schema && knownKeys(schema)) ?? [];
 }

@@ -1,9 +1,9 @@
 /** The keys of the configuration file. docs/configuration.md explains them; a test compares the two. */
 import { z } from 'zod';
-import { TABLE_SIZES } from '../services/desired-state.ts';
+import { SERVICE_MODES, TABLE_SIZES } from '../services/desired-state.ts';
+import { addressRange, outerSource, ownAddresses, vipRange } from './address-fields.ts';
 import {
   absolutePath,
-  addressRange,
   deviceName,
   duration,
   flag,
@@ -16,8 +16,6 @@ import {
   portRange,
   powerOfTwoRoundedUp,
   socketPath,
-  unicastAddress,
-  vipRange,
 } from './config-fields.ts';
 
 const SECOND = 1_000;
@@ -28,6 +26,9 @@ const HOUR = 3_600 * SECOND;
  * ages are 32-bit jiffies compared modulo 2^32, which holds to 24 days at 1,000 Hz.
  */
 const timeout = (): ReturnType<typeof duration> => duration(2 * SECOND, 168 * HOUR);
+
+/** Windows are compared like timeouts; none at all is possible. */
+const windowLength = (): ReturnType<typeof duration> => duration(0, 168 * HOUR);
 
 const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape);
 
@@ -42,7 +43,7 @@ export const configSchema = section({
     secondLook: duration(0, HOUR).prefault('5s'),
   }).prefault({}),
   vips: section({
-    ranges: z.array(vipRange()).min(1).max(16).meta({ allowed: 'a list of 1 to 16 IPv4 CIDRs' }),
+    ranges: z.array(vipRange()).min(1).max(16).meta({ allowed: 'a list of 1 to 16 CIDRs' }),
     device: section({
       name: deviceName().default('lb-vip0'),
       kind: oneOf(['dummy', 'ifb', 'existing']).default('dummy'),
@@ -61,10 +62,25 @@ export const configSchema = section({
       .max(256)
       .meta({ allowed: 'a list of addresses, CIDRs or first-last ranges', defaultText: 'none' })
       .optional(),
-    own: unicastAddress().meta({ defaultText: 'none' }).optional(),
+    own: ownAddresses().meta({ defaultText: 'none' }).optional(),
     ports: portRange('`1024-65535`; with `own`: `61000-65535`').optional(),
     sharedFlows: integer(0, 4_194_304).default(65_536),
-  }),
+  }).optional(),
+  mode: oneOf(SERVICE_MODES).default('snat'),
+  dsr: section({
+    source: z
+      .array(outerSource())
+      .max(2)
+      .meta({ allowed: 'a list of at most one address or CIDR of each family', defaultText: 'none' })
+      .prefault([]),
+    guePort: integer(1, 65_535).default(6_080),
+    window: section({
+      tcp: windowLength().prefault('15m'),
+      udp: windowLength().prefault('30s'),
+    }).prefault({}),
+    rememberedFlows: integer(1, 16_777_216).default(65_536),
+    rememberPerSecond: integer(1, 1_000_000).default(1_000),
+  }).optional(),
   hash: section({
     seedFile: absolutePath('none: a seed is made once and kept').optional(),
     nodes: integer(1, 1_024).default(1),

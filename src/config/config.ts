@@ -1,11 +1,12 @@
 /** The configuration of lb-agent after it was read: durations in milliseconds, addresses as numbers. */
 import type { AttachMode } from '../kernel/kernel.ts';
-import type { Prefix4 } from '../net/ipv4.ts';
+import type { IpAddress } from '../net/address.ts';
+import type { Prefix } from '../net/prefix.ts';
+import type { ServiceMode } from '../services/desired-state.ts';
 
-/** SNAT addresses that follow each other. */
+/** SNAT addresses that follow each other; of IPv6 they differ in the last 32 bits only. */
 export interface SnatRange {
-  /** The first address as a number: 10.2.0.16 is 0x0a020010. */
-  readonly first: number;
+  readonly first: IpAddress;
   readonly count: number;
   /** The node's own address: packets to it that belong to no flow are the kernel's. */
   readonly own: boolean;
@@ -22,6 +23,19 @@ export interface Timeouts {
   readonly udpReplied: number;
 }
 
+/** What Direct Server Return needs. */
+export interface DsrConfig {
+  /** Where outer headers come from: network | (flow hash & ~mask). At most one of a family. */
+  readonly source: readonly Prefix[];
+  readonly guePort: number;
+  /** Milliseconds after a change of backends for which flows stay with their former one. */
+  readonly window: { readonly tcp: number; readonly udp: number };
+  /** Flows of a family that can be remembered during a window. */
+  readonly rememberedFlows: number;
+  /** Of a service and CPU. */
+  readonly rememberPerSecond: number;
+}
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 export interface Config {
@@ -36,14 +50,21 @@ export interface Config {
     readonly secondLook: number;
   };
   readonly vips: {
-    /** Sorted by address, without overlap. */
-    readonly ranges: readonly Prefix4[];
+    /** IPv4 first, sorted by address, without overlap. */
+    readonly ranges: readonly Prefix[];
     readonly device: { readonly name: string; readonly kind: 'dummy' | 'ifb' | 'existing' };
     readonly echo: boolean;
   };
   readonly devices: ReadonlyArray<{ readonly name: string; readonly attach: AttachMode }>;
+  /** How packets travel to the backends of a Service that does not say. */
+  readonly mode: ServiceMode;
+  /** Undefined: only SNAT is possible. */
+  readonly dsr: DsrConfig | undefined;
   readonly snat: {
-    /** Sorted by address, neighbours joined; 1..4 ranges, 1..256 addresses together. */
+    /**
+     * IPv4 first, sorted by address, neighbours joined; at most 4 ranges of a family and 256 addresses
+     * together. None: only DSR is possible.
+     */
     readonly ranges: readonly SnatRange[];
     /** Both ends included. */
     readonly ports: { readonly min: number; readonly max: number };

@@ -1,5 +1,6 @@
 /** Brings the maps to the desired state, whatever they held, in an order that packets can bear. */
 import type { Kernel } from '../kernel/kernel.ts';
+import type { IpAddress } from '../net/address.ts';
 import type { DesiredService, Problem } from '../services/desired-state.ts';
 import { type ActualService, readActualState } from './actual-state.ts';
 import { FrontendIndex } from './frontend-index.ts';
@@ -27,7 +28,7 @@ export interface ApplyReport {
 
 export interface ApplyScope {
   /** Addresses that are answered like a VIP in use: those of the VIP device. */
-  readonly ownAddresses: readonly number[];
+  readonly ownAddresses: readonly IpAddress[];
   /** Take out services that are not desired. */
   readonly deletions: boolean;
 }
@@ -37,6 +38,8 @@ export interface ApplierOptions {
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
   readonly agentNextHops: number;
+  /** The network part of the outer IPv4 source in DSR, a natural number; default 0. */
+  readonly outerSource?: number;
   readonly clock: JiffiesClock;
   /** Milliseconds that stores may go on before other work gets a turn; default 10. */
   readonly slice?: number;
@@ -44,7 +47,7 @@ export interface ApplierOptions {
 
 /** What the maps hold, as this process knows it: read once, kept in step with each store. */
 interface Mirror {
-  readonly services: Map<number, ActualService>;
+  readonly services: Map<number | bigint, ActualService>;
   readonly room: Room;
   readonly index: FrontendIndex;
 }
@@ -67,14 +70,15 @@ export class Applier {
   ): Promise<ApplyReport> {
     const stores = countingStores(this.#options.stores);
     return this.#withMirror(stores, async (mirror) => {
-      const plan = planChanges(desired, ownAddresses, mirror.services);
+      const { outerSource = 0 } = this.#options;
+      const plan = planChanges(desired, { ownAddresses, outerSource }, mirror.services);
       const report = await this.#converge(mirror, stores, deletions ? plan : { ...plan, removed: [] });
       return { ...report, stores: stores.count };
     });
   }
 
   /** Services in the maps, and the entries for VIPs; once they were read. */
-  get services(): ReadonlyMap<number, ActualService> | undefined {
+  get services(): ReadonlyMap<number | bigint, ActualService> | undefined {
     return this.#mirror?.services;
   }
 
@@ -125,6 +129,7 @@ export class Applier {
     for (let bucket = 0; bucket < index.buckets; bucket++) index.setFlag(stores, bucket);
     const room = new Room(maps, actual, { agentNextHops }, clock);
     const mirror = { services: actual.services, room, index };
+    for (const range of actual.strayRanges) room.sources.remove(stores, range);
     await retireLeftovers(actual).run(this.#context(mirror, stores));
     room.nextHops.sweep(stores);
     return mirror;

@@ -32,11 +32,14 @@ type LinkKernel = Pick<
 export class DeviceLinks {
   readonly #kernel: LinkKernel;
   readonly #directory: string;
+  readonly #egress: boolean;
   readonly #links = new Map<string, { device: ManagedDevice; link: BpfLink }>();
 
-  constructor(kernel: LinkKernel, bpfDirectory: string) {
+  /** egress: the programs see what leaves; the devices must say `tc` then. */
+  constructor(kernel: LinkKernel, bpfDirectory: string, egress = false) {
     this.#kernel = kernel;
     this.#directory = linksDirectory(bpfDirectory);
+    this.#egress = egress;
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
   }
 
@@ -82,7 +85,7 @@ export class DeviceLinks {
       }
       this.#drop(name);
     }
-    const made = this.#kernel.attach(program.fd, ifindex, attach);
+    const made = this.#kernel.attach(program.fd, ifindex, this.#egress ? 'tc-egress' : attach);
     this.#kernel.pinLink(made, this.#pin(name));
     this.#links.set(name, { device, link: made });
   }

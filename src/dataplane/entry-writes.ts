@@ -1,33 +1,50 @@
 /** How service entries, backend entries and tables are written: what last, and by one store. */
 import {
-  addressFamily,
   backend as backendLayout,
   backendState,
   SLOTS_PER_LINE,
   service as serviceLayout,
 } from '../layout/generated.ts';
+import { familyOf, type IpAddress, wordsOf } from '../net/address.ts';
 import type { ActualBackend } from './actual-state.ts';
-import { encodeKey, type FrontendKey4 } from './frontend-key.ts';
+import { encodeKey, type FrontendKey } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { Stores } from './stores.ts';
 import { packTableWord, type TableWord } from './table-word.ts';
 
 /** The word {port, protocol, family, flags} of the key: an entry without a family is free. */
 const KEY_END = serviceLayout.offsets.key + 16;
+const FLAGS_IN_WORD = serviceLayout.offsets.flags - KEY_END;
 /** The word {generation, state, family, service}, published last. */
 const LAST_WORD = backendLayout.offsets.generation;
 /** The word {next_hop, outer_checksum, port}. */
 const MIDDLE_WORD = backendLayout.offsets.nextHop;
 
 /** Makes a free service entry one of this key, without a table. */
-export function writeServiceKey(maps: DataplaneMaps, stores: Stores, index: number, key: FrontendKey4): void {
+export function writeServiceKey(
+  maps: DataplaneMaps,
+  stores: Stores,
+  index: number,
+  key: FrontendKey,
+  flags: number,
+): void {
   const { services } = maps.arrays;
   const at = index * services.stride;
   const bytes = Buffer.from(encodeKey(key));
   stores.bytes(services, at + serviceLayout.offsets.key, bytes.subarray(0, 16));
   const last = Buffer.alloc(8);
   bytes.copy(last, 0, 16);
+  last.writeUInt32LE(flags, FLAGS_IN_WORD);
   stores.word(services, at + KEY_END, last.readBigUInt64LE(0));
+}
+
+/** From here on packets of the service are handled as these flags say. */
+export function storeFlags(maps: DataplaneMaps, stores: Stores, index: number, flags: number): void {
+  const { services } = maps.arrays;
+  const at = index * services.stride + KEY_END;
+  const word = Buffer.from(services.memory.subarray(at, at + 8));
+  word.writeUInt32LE(flags, FLAGS_IN_WORD);
+  stores.word(services, at, word.readBigUInt64LE(0));
 }
 
 /** Makes a service entry free. Nothing may lead to it, and nothing may belong to it. */
@@ -54,10 +71,11 @@ export function storeTable(maps: DataplaneMaps, stores: Stores, service: number,
 }
 
 export interface NewBackend {
-  readonly address: number;
+  readonly address: IpAddress;
   readonly port: number;
   readonly state: number;
   readonly nextHop: number;
+  readonly outerChecksum: number;
   readonly service: number;
 }
 
@@ -68,13 +86,13 @@ export function writeBackend(maps: DataplaneMaps, stores: Stores, index: number,
   const generation = backendGeneration(maps, index);
   const bytes = Buffer.from(
     backendLayout.encode({
-      addr: [entry.address, 0, 0, 0],
+      addr: [...wordsOf(entry.address)],
       nextHop: entry.nextHop,
-      outerChecksum: 0,
+      outerChecksum: entry.outerChecksum,
       port: entry.port,
       generation,
       state: entry.state,
-      family: addressFamily.FAMILY_V4,
+      family: familyOf(entry.address),
       service: entry.service,
     }),
   );
@@ -107,10 +125,30 @@ export function freeBackend(maps: DataplaneMaps, stores: Stores, entry: ActualBa
 
 /** One store, since packets read the entry meanwhile. */
 export function storeNextHop(maps: DataplaneMaps, stores: Stores, index: number, nextHop: number): void {
+  changeMiddleWord(maps, stores, index, (word) => word.writeUInt32LE(nextHop, 0));
+}
+
+/** One store, since packets read the entry meanwhile. */
+export function storeOuterChecksum(
+  maps: DataplaneMaps,
+  stores: Stores,
+  index: number,
+  checksum: number,
+): void {
+  const at = backendLayout.offsets.outerChecksum - MIDDLE_WORD;
+  changeMiddleWord(maps, stores, index, (word) => word.writeUInt16LE(checksum, at));
+}
+
+function changeMiddleWord(
+  maps: DataplaneMaps,
+  stores: Stores,
+  index: number,
+  change: (word: Buffer) => void,
+): void {
   const { backends } = maps.arrays;
   const at = index * backends.stride + MIDDLE_WORD;
   const word = Buffer.from(backends.memory.subarray(at, at + 8));
-  word.writeUInt32LE(nextHop, 0);
+  change(word);
   stores.word(backends, at, word.readBigUInt64LE(0));
 }
 

@@ -3,8 +3,8 @@
  * finds no place in its bucket. A frontend is published, and withdrawn, by one store of its slot.
  */
 import type { BpfMap, Kernel } from '../kernel/kernel.ts';
-import { BUCKET_OVERFLOWED, FRONTENDS_PER_BUCKET, frontendBucket, frontendKey } from '../layout/generated.ts';
-import { encodeKey, type FrontendKey4, hashKey, keyNumber } from './frontend-key.ts';
+import { BUCKET_OVERFLOWED, FRONTENDS_PER_BUCKET, frontendBucket } from '../layout/generated.ts';
+import { decodeKey, encodeKey, type FrontendKey, hashKey, keyNumber } from './frontend-key.ts';
 import type { DataplaneMaps, MappedArray } from './maps.ts';
 import type { Stores } from './stores.ts';
 
@@ -16,7 +16,7 @@ export interface FrontendReference {
   readonly tag: number;
   readonly service: number;
   /** Only known of overflowed ones. */
-  readonly key?: FrontendKey4;
+  readonly key?: FrontendKey;
 }
 
 const SLOT_OFFSET = frontendBucket.offsets.slot;
@@ -34,8 +34,7 @@ export function readReferences(maps: DataplaneMaps, kernel: Pick<Kernel, 'entrie
     }
   }
   for (const { key, value } of kernel.entries(maps.others.frontend_overflow)) {
-    const { addr, port, protocol } = frontendKey.decode(key);
-    const decoded = { vip: addr[0] as number, port, protocol };
+    const decoded = decodeKey(key);
     const { hash, tag } = hashKey(decoded);
     const bucket = hash & (frontends.entries - 1);
     found.push({ bucket, tag, service: value.readUInt32LE(0), key: decoded });
@@ -48,7 +47,7 @@ export class FrontendIndex {
   readonly #overflow: BpfMap;
   readonly #mask: number;
   /** Keys in the overflow map, by bucket. */
-  readonly #overflowed = new Map<number, Map<number, number>>();
+  readonly #overflowed = new Map<number, Map<number | bigint, number>>();
 
   constructor(maps: DataplaneMaps, references: readonly FrontendReference[]) {
     this.#array = maps.arrays.frontends;
@@ -60,7 +59,7 @@ export class FrontendIndex {
   }
 
   /** False when neither the bucket nor the overflow map has room. */
-  publish(stores: Stores, key: FrontendKey4, service: number): boolean {
+  publish(stores: Stores, key: FrontendKey, service: number): boolean {
     const { bucket, tag } = this.#place(key);
     for (let slot = 0; slot < FRONTENDS_PER_BUCKET; slot++) {
       if (this.#array.view.getUint32(this.#slotAt(bucket, slot), true) !== 0) continue;
@@ -76,7 +75,7 @@ export class FrontendIndex {
     return true;
   }
 
-  withdraw(stores: Stores, key: FrontendKey4, service: number): void {
+  withdraw(stores: Stores, key: FrontendKey, service: number): void {
     const { bucket } = this.#place(key);
     for (let slot = 0; slot < FRONTENDS_PER_BUCKET; slot++) {
       const at = this.#slotAt(bucket, slot);
@@ -94,7 +93,7 @@ export class FrontendIndex {
   }
 
   /** Whether the reference is where this key is looked for. */
-  leadsTo(reference: FrontendReference, key: FrontendKey4): boolean {
+  leadsTo(reference: FrontendReference, key: FrontendKey): boolean {
     const { bucket, tag } = this.#place(key);
     return reference.bucket === bucket && reference.tag === tag;
   }
@@ -110,7 +109,7 @@ export class FrontendIndex {
     return this.#array.entries;
   }
 
-  #place(key: FrontendKey4): { bucket: number; tag: number } {
+  #place(key: FrontendKey): { bucket: number; tag: number } {
     const { hash, tag } = hashKey(key);
     return { bucket: (hash & this.#mask) >>> 0, tag };
   }
@@ -119,7 +118,7 @@ export class FrontendIndex {
     return bucket * this.#array.stride + SLOT_OFFSET + slot * 8;
   }
 
-  #keysOf(bucket: number): Map<number, number> {
+  #keysOf(bucket: number): Map<number | bigint, number> {
     let keys = this.#overflowed.get(bucket);
     if (keys === undefined) {
       keys = new Map();

@@ -19,7 +19,10 @@ export function describeLacks(lacks: ReadonlyMap<string, Lack>, room: Room): Pro
 }
 
 /** Backends that are forwarded to by the kernel, because there was no next hop for them. */
-export function describeUnrouted(services: ReadonlyMap<number, ActualService>, room: Room): Problem[] {
+export function describeUnrouted(
+  services: ReadonlyMap<number | bigint, ActualService>,
+  room: Room,
+): Problem[] {
   let count = 0;
   for (const service of services.values()) {
     if (service.settled !== undefined) continue;
@@ -42,6 +45,7 @@ const CODES: Record<Lack, string> = {
   block: 'too-many-backends',
   slots: 'slots-full',
   frontends: 'frontends-full',
+  sources: 'source-ranges-full',
 };
 
 function reasonOf(lack: Lack, room: Room): string {
@@ -58,6 +62,8 @@ function reasonOf(lack: Lack, room: Room): string {
       return `no room for a Maglev table (${room.slots.free * SLOTS_PER_LINE} of ${room.slots.lines * SLOTS_PER_LINE} slots are free): raise limits.slots or lower maglev.slots`;
     case 'frontends':
       return 'the frontend table has no place left: raise limits.services';
+    case 'sources':
+      return `the table of source ranges has no room (${room.sources.used} of ${room.sources.capacity} are taken): list fewer ranges`;
   }
 }
 

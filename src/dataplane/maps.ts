@@ -18,7 +18,11 @@ export const MAPPED_ARRAYS = [
 export const OTHER_MAPS = [
   'frontend_overflow',
   'egress_devices',
+  'source_ranges',
   'flows4',
+  'flows6',
+  'remembered4',
+  'remembered6',
   'snat_shared',
   'snat_cursors',
   'service_counters',

@@ -4,6 +4,7 @@
  * backend names it and cleared only when no packet can reach it any more.
  */
 import { addressFamily, nextHop, nextHopState } from '../layout/generated.ts';
+import { familyOf, type IpAddress, readAddress, wordsOf } from '../net/address.ts';
 import type { MappedArray } from './maps.ts';
 import type { Stores } from './stores.ts';
 
@@ -21,7 +22,7 @@ export interface JiffiesClock {
 
 export class NextHopTable {
   readonly #array: MappedArray;
-  readonly #byAddress = new Map<number, Entry>();
+  readonly #byAddress = new Map<IpAddress, Entry>();
   readonly #free: number[] = [];
   readonly #clock: JiffiesClock;
   /** Entries 1..count-1 are the agent's. */
@@ -33,8 +34,9 @@ export class NextHopTable {
     this.#clock = clock;
     for (let index = count - 1; index > 0; index--) {
       const at = index * array.stride;
-      const address = array.view.getUint32(at + nextHop.offsets.addr, false);
-      const used = array.view.getUint8(at + nextHop.offsets.family) !== addressFamily.FAMILY_NONE;
+      const family = array.view.getUint8(at + nextHop.offsets.family);
+      const address = readAddress(array.view, at + nextHop.offsets.addr, family);
+      const used = family !== addressFamily.FAMILY_NONE;
       // Of two entries for one address (never written by us) the later is cleared by sweep.
       if (used && !this.#byAddress.has(address)) this.#byAddress.set(address, { index, users: 0 });
       else if (!used) this.#free.push(index);
@@ -50,7 +52,7 @@ export class NextHopTable {
   }
 
   /** Counts one more user of an entry that a backend names already; false: it names another one. */
-  adopt(address: number, index: number): boolean {
+  adopt(address: IpAddress, index: number): boolean {
     const entry = this.#byAddress.get(address);
     if (entry?.index !== index) return false;
     entry.users += 1;
@@ -58,7 +60,7 @@ export class NextHopTable {
   }
 
   /** The entry for the address, made if needed; 0 when the table is full. */
-  acquire(stores: Stores, address: number): number {
+  acquire(stores: Stores, address: IpAddress): number {
     const known = this.#byAddress.get(address);
     if (known !== undefined) {
       known.users += 1;
@@ -71,7 +73,7 @@ export class NextHopTable {
     return index;
   }
 
-  release(address: number, index: number): void {
+  release(address: IpAddress, index: number): void {
     const entry = this.#byAddress.get(address);
     if (entry !== undefined && entry.index === index) entry.users -= 1;
   }
@@ -91,7 +93,7 @@ export class NextHopTable {
     }
   }
 
-  #write(stores: Stores, index: number, address: number): void {
+  #write(stores: Stores, index: number, address: IpAddress): void {
     const value = nextHop.encode({
       dmac: [0, 0, 0, 0, 0, 0],
       state: nextHopState.NEXT_HOP_UNRESOLVED,
@@ -99,8 +101,8 @@ export class NextHopTable {
       vlan: 0,
       ifindex: 0,
       refreshed: (this.#clock.now() - this.#clock.hz) >>> 0,
-      addr: [address, 0, 0, 0],
-      family: addressFamily.FAMILY_V4,
+      addr: [...wordsOf(address)],
+      family: familyOf(address),
       inUse: 0,
       generation: 0,
       mtu: 0,

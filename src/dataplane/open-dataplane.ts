@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:
 import { join, resolve } from 'node:path';
 import { buildDirectory as defaultBuildDirectory } from '../kernel/build-directory.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { IpAddress } from '../net/address.ts';
 import type { DesiredState } from '../services/desired-state.ts';
 import { readActualState } from './actual-state.ts';
 import { Applier, type ApplyReport } from './apply.ts';
@@ -14,7 +15,7 @@ import { type OpenClock, openJiffiesClock } from './jiffies-clock.ts';
 import { type LbPrograms, loadLbPrograms } from './lb-programs.ts';
 import { type DataplaneMaps, linksDirectory, mapsDirectory, openPinnedDataplane } from './maps.ts';
 import { invalidateNextHops, type JiffiesClock } from './next-hop-table.ts';
-import { type DataplaneConfig, timeoutsInJiffies } from './program-config.ts';
+import { type DataplaneConfig, outerSourceOf, timeoutsInJiffies } from './program-config.ts';
 import { agentNextHops } from './room.ts';
 import { kernelStores } from './stores.ts';
 
@@ -46,7 +47,7 @@ export interface DataplaneLog {
 
 export interface ApplyOptions {
   /** Natural numbers; addresses that are answered like a VIP in use: those of the VIP device. */
-  readonly ownAddresses?: readonly number[];
+  readonly ownAddresses?: readonly IpAddress[];
   /** Take out services that are not desired; default true. */
   readonly deletions?: boolean;
 }
@@ -133,6 +134,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
     maps,
     stores: kernelStores(kernel),
     agentNextHops: agentNextHops(maps.arrays.next_hops.entries),
+    outerSource: outerSourceOf(options.config),
     clock,
   });
   const inOrder = serialiser();

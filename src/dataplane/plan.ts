@@ -1,29 +1,39 @@
 /** What has to change: desired state against what the maps hold. Pure; the order of stores is apply's. */
 
 import { backendState } from '../layout/generated.ts';
-import { identityOfIpv4 } from '../maglev/backend-identity.ts';
+import { identityOf } from '../maglev/backend-identity.ts';
 import { quotasOf, type TableMember } from '../maglev/build-table.ts';
+import { familyOf, type IpAddress } from '../net/address.ts';
 import type { DesiredService } from '../services/desired-state.ts';
-import { type ActualBackend, type ActualService, endpointNumber } from './actual-state.ts';
+import {
+  type ActualBackend,
+  type ActualService,
+  type EndpointNumber,
+  endpointNumber,
+} from './actual-state.ts';
 import { addressNumber } from './address-number.ts';
-import { type FrontendKey4, isVipKey, keyNumber, keyOfService, keyOfVip } from './frontend-key.ts';
+import { type FrontendKey, isVipKey, keyNumber, keyOfService, keyOfVip } from './frontend-key.ts';
+import { outerChecksum } from './outer-checksum.ts';
+import { serviceFlags } from './service-flags.ts';
 import { sizeClassOf } from './table-word.ts';
 
 /** A backend as it shall be in the maps. */
 export interface WantedBackend {
-  readonly endpoint: number;
-  readonly address: number;
+  readonly endpoint: EndpointNumber;
+  readonly address: IpAddress;
   readonly port: number;
   /** BACKEND_ACTIVE or BACKEND_DRAINING. */
   readonly state: number;
   readonly weight: number;
   /** Slots in the table. */
   readonly slots: number;
+  /** See {@link outerChecksum}. */
+  readonly outerChecksum: number;
 }
 
 /** What has to change on one service. */
 export interface ServiceChange {
-  readonly key: FrontendKey4;
+  readonly key: FrontendKey;
   readonly desired: DesiredService;
   /** Undefined: the service is new. */
   readonly actual: ActualService | undefined;
@@ -42,27 +52,46 @@ export interface ServiceChange {
   readonly drain: readonly ActualBackend[];
   /** Entries without a next hop, because there was no room for one. */
   readonly unrouted: readonly ActualBackend[];
+  /** Entries whose outer checksum is of another mode. */
+  readonly restamp: readonly Restamp[];
+  /** enum service_flag */
+  readonly flags: number;
+  /** CIDRs that source_ranges lacks for the service, and those that it has too many. */
+  readonly addSources: readonly string[];
+  readonly dropSources: readonly string[];
+}
+
+/** An entry and the outer checksum that it shall have. */
+export interface Restamp {
+  readonly entry: ActualBackend;
+  readonly checksum: number;
 }
 
 export interface Plan {
-  readonly newVips: readonly FrontendKey4[];
+  readonly newVips: readonly FrontendKey[];
   readonly changes: readonly ServiceChange[];
   readonly removed: readonly ActualService[];
   /** Services that are as they shall be, and the wish they fulfil. */
   readonly settled: ReadonlyArray<{ readonly actual: ActualService; readonly desired: DesiredService }>;
 }
 
-/**
- * ownAddresses: addresses that are answered like a VIP in use, though no service has them: those of the
- * VIP device.
- */
+/** What of the node and its configuration the plan depends on. */
+export interface PlanFacts {
+  /**
+   * Addresses that are answered like a VIP in use, though no service has them: those of the VIP device.
+   */
+  readonly ownAddresses: readonly IpAddress[];
+  /** The network part of the outer IPv4 source, a natural number. */
+  readonly outerSource: number;
+}
+
 export function planChanges(
   desired: readonly DesiredService[],
-  ownAddresses: readonly number[],
-  actual: ReadonlyMap<number, ActualService>,
+  { ownAddresses, outerSource }: PlanFacts,
+  actual: ReadonlyMap<number | bigint, ActualService>,
 ): Plan {
-  const keep = new Set<number>();
-  const vips = new Set<number>(ownAddresses);
+  const keep = new Set<number | bigint>();
+  const vips = new Set<IpAddress>(ownAddresses);
   const changes: ServiceChange[] = [];
   const settled: Array<{ actual: ActualService; desired: DesiredService }> = [];
   for (const service of desired) {
@@ -74,7 +103,7 @@ export function planChanges(
       settled.push({ actual: found, desired: service });
       continue;
     }
-    const change = planService(key, service, found);
+    const change = planService(key, service, found, outerSource);
     if (found !== undefined && isEmptyChange(change)) settled.push({ actual: found, desired: service });
     else changes.push(change);
   }
@@ -91,17 +120,19 @@ export function planChanges(
 }
 
 export function planService(
-  key: FrontendKey4,
+  key: FrontendKey,
   desired: DesiredService,
   actual: ActualService | undefined,
+  outerSource: number,
 ): ServiceChange {
-  const wanted = wantedBackends(desired, key.protocol);
+  const wanted = wantedBackends(key, desired, outerSource);
   const byEndpoint = new Map(wanted.map((backend) => [backend.endpoint, backend]));
-  const members = actual?.members ?? new Map<number, ActualBackend>();
+  const members = actual?.members ?? new Map<EndpointNumber, ActualBackend>();
   const entries = [...members.values(), ...(actual?.former ?? [])];
   const staying = entries.filter(({ endpoint }) => byEndpoint.has(endpoint));
   const changed = (state: number) =>
     staying.filter((entry) => entry.state !== state && byEndpoint.get(entry.endpoint)?.state === state);
+  const sources = desired.sourceRanges ?? [];
   const sizeClass = wanted.some(({ slots }) => slots > 0) ? sizeClassOf(desired.tableSize) : 0;
   return {
     key,
@@ -111,6 +142,7 @@ export function planService(
     sizeClass,
     rebuild:
       actual?.damaged === true ||
+      isElsewhere(actual) ||
       sizeClass !== (actual?.table.sizeClass ?? 0) ||
       wanted.some(({ endpoint, slots }) => slots !== (members.get(endpoint)?.slots ?? 0)) ||
       [...members.values()].some(({ endpoint, slots }) => slots > 0 && !byEndpoint.has(endpoint)),
@@ -119,7 +151,20 @@ export function planService(
     activate: changed(backendState.BACKEND_ACTIVE),
     drain: changed(backendState.BACKEND_DRAINING),
     unrouted: [...members.values()].filter((entry) => entry.nextHop === 0 && byEndpoint.has(entry.endpoint)),
+    restamp: staying.flatMap((entry) => {
+      const checksum = byEndpoint.get(entry.endpoint)?.outerChecksum ?? entry.outerChecksum;
+      return checksum === entry.outerChecksum ? [] : [{ entry, checksum }];
+    }),
+    flags: serviceFlags(desired),
+    addSources: sources.filter((range) => actual?.sources.has(range) !== true),
+    dropSources: [...(actual?.sources ?? [])].filter((range) => !sources.includes(range)),
   };
+}
+
+/** An agent ended after it had published the oldest owners in another block than the table's. */
+function isElsewhere(actual: ActualService | undefined): boolean {
+  if (actual === undefined || actual.window.oldest.sizeClass === 0) return false;
+  return actual.window.oldest.block !== actual.table.block;
 }
 
 export function isEmptyChange(change: ServiceChange): boolean {
@@ -130,25 +175,37 @@ export function isEmptyChange(change: ServiceChange): boolean {
     change.leaves.length === 0 &&
     change.activate.length === 0 &&
     change.drain.length === 0 &&
-    change.unrouted.length === 0
+    change.unrouted.length === 0 &&
+    change.restamp.length === 0 &&
+    change.flags === change.actual.flags &&
+    change.addSources.length === 0 &&
+    change.dropSources.length === 0
   );
 }
 
 /** The service's members for Maglev, in the order of `wanted`. */
 export function tableMembers(wanted: readonly WantedBackend[], protocol: number): TableMember[] {
   return wanted.map(({ address, port, weight }) => ({
-    identity: identityOfIpv4(address, port, protocol),
+    identity: identityOf(address, port, protocol),
     weight,
   }));
 }
 
-function wantedBackends(desired: DesiredService, protocol: number): WantedBackend[] {
+function wantedBackends(
+  { vip, protocol }: FrontendKey,
+  desired: DesiredService,
+  outerSource: number,
+): WantedBackend[] {
+  const outer = { mode: desired.mode, inner: familyOf(vip), source: outerSource };
   const backends = desired.backends.map((backend) => {
     return { address: addressNumber(backend.address), port: backend.port, backend };
   });
+  const isActive = backends.some(({ backend }) => backend.state === 'active');
+  // Without SNAT nothing but the table says where a flow belongs: those that are there keep theirs.
+  const rest = !isActive && desired.mode !== 'snat' ? 1 : 0;
   const weights = backends.map(({ address, port, backend }) => ({
-    identity: identityOfIpv4(address, port, protocol),
-    weight: backend.state === 'active' ? backend.weight : 0,
+    identity: identityOf(address, port, protocol),
+    weight: backend.state === 'active' ? backend.weight : rest,
   }));
   const quotas = quotasOf(weights, desired.tableSize);
   return backends.map(({ address, port, backend }, index) => ({
@@ -158,6 +215,7 @@ function wantedBackends(desired: DesiredService, protocol: number): WantedBacken
     state: backend.state === 'active' ? backendState.BACKEND_ACTIVE : backendState.BACKEND_DRAINING,
     weight: weights[index]?.weight ?? 0,
     slots: quotas[index] as number,
+    outerChecksum: outerChecksum({ ...outer, backend: address }),
   }));
 }
 
@@ -166,6 +224,10 @@ function sameService(x: DesiredService, y: DesiredService): boolean {
   if (x === y) return true;
   return (
     x.tableSize === y.tableSize &&
+    x.mode === y.mode &&
+    (x.affinity === undefined) === (y.affinity === undefined) &&
+    x.hash3 === y.hash3 &&
+    sameList(x.sourceRanges, y.sourceRanges) &&
     x.backends.length === y.backends.length &&
     x.backends.every((backend, index) => {
       const other = y.backends[index];
@@ -178,4 +240,8 @@ function sameService(x: DesiredService, y: DesiredService): boolean {
       );
     })
   );
+}
+
+function sameList(x: readonly string[] | undefined, y: readonly string[] | undefined): boolean {
+  return x?.length === y?.length && (x ?? []).every((each, index) => each === y?.[index]);
 }

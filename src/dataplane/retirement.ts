@@ -7,6 +7,7 @@ import { clearServiceKey, freeBackend, storeTable } from './entry-writes.ts';
 import { isVipKey } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { Room } from './room.ts';
+import { isSameRegion, storeOldest } from './service-window.ts';
 import type { Stores } from './stores.ts';
 import { blockCapacity, linesOf, NO_TABLE, packTableWord, type TableWord, tableSlots } from './table-word.ts';
 
@@ -22,14 +23,23 @@ export class Retirement {
   readonly #entries: Array<{ entry: ActualBackend; service: ActualService | undefined }> = [];
   readonly #positions: number[] = [];
   readonly #services: ActualService[] = [];
+  readonly #sources: Array<{ service: ActualService; range: string }> = [];
 
   get isEmpty(): boolean {
-    return this.#tables.length + this.#entries.length + this.#positions.length + this.#services.length === 0;
+    const lists = [this.#tables, this.#entries, this.#positions, this.#services, this.#sources];
+    return lists.every(({ length }) => length === 0);
   }
 
-  /** A table that was switched away from. */
-  table(table: TableWord): void {
-    if (table.sizeClass !== 0) this.#tables.push(table);
+  /** Regions that the service had before its change: those that it does not name any more. */
+  tables(service: ActualService, before: readonly TableWord[]): void {
+    const left = before.filter(
+      (table, i) =>
+        table.sizeClass !== 0 &&
+        !isSameRegion(table, service.table) &&
+        !isSameRegion(table, service.window.oldest) &&
+        !before.slice(0, i).some((other) => isSameRegion(table, other)),
+    );
+    this.#tables.push(...left);
   }
 
   /** An entry that no live table names. */
@@ -47,6 +57,11 @@ export class Retirement {
     this.#services.push(service);
   }
 
+  /** A CIDR of clients that the service does not speak of any more. */
+  source(service: ActualService, range: string): void {
+    this.#sources.push({ service, range });
+  }
+
   /** Waits, ends the lives, waits, gives the room back. */
   async run(context: RetirementContext): Promise<void> {
     if (this.isEmpty) return;
@@ -54,6 +69,7 @@ export class Retirement {
     await gracePeriod();
     const released = [...this.#positions];
     for (const table of this.#tables) room.slots.release(table.line, linesOf(tableSlots(table)));
+    for (const { service, range } of this.#sources) endSource(context, service, range);
     for (const { entry, service } of this.#entries) {
       endEntry(context, entry);
       if (service === undefined || leave(service, entry)) released.push(entry.index);
@@ -64,6 +80,10 @@ export class Retirement {
     for (const index of released) room.blocks.release(index);
     room.nextHops.sweep(stores);
   }
+}
+
+function endSource({ stores, room }: RetirementContext, service: ActualService, range: string): void {
+  if (service.sources.delete(range)) room.sources.remove(stores, { service: service.index, range });
 }
 
 function endEntry({ maps, stores, room }: RetirementContext, entry: ActualBackend): void {
@@ -78,15 +98,21 @@ function leave(service: ActualService, entry: ActualBackend): boolean {
   return !isInBlock(service.table, entry.index);
 }
 
-/** In the opposite order of making: table, backends, key. The places that are not used any more. */
+/** In the opposite order of making: table, backends, key, source ranges. The places that are not used any more. */
 function endService(context: RetirementContext, service: ActualService): number[] {
   const { maps, stores, room } = context;
-  const { table } = service;
+  const { table, window } = service;
+  const { oldest } = window;
+  if (oldest.sizeClass !== 0) storeOldest(maps, stores, service.index, NO_TABLE);
   if (packTableWord(table) !== 0n || service.damaged) storeTable(maps, stores, service.index, NO_TABLE);
   const entries = [...service.members.values(), ...service.former];
   for (const entry of entries) endEntry(context, entry);
   clearServiceKey(maps, stores, service.index);
+  for (const range of [...service.sources]) endSource(context, service, range);
   if (table.sizeClass !== 0) room.slots.release(table.line, linesOf(tableSlots(table)));
+  if (oldest.sizeClass !== 0 && !isSameRegion(oldest, table)) {
+    room.slots.release(oldest.line, linesOf(tableSlots(oldest)));
+  }
   (isVipKey(service.key) ? room.vips : room.services).release(service.index);
   return [
     ...Array.from({ length: blockCapacity(table) }, (_, i) => table.block + i),

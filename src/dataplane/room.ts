@@ -6,8 +6,10 @@ import type { ActualBackend, ActualService, ActualState } from './actual-state.t
 import { BackendBlocks } from './backend-blocks.ts';
 import type { DataplaneMaps } from './maps.ts';
 import { type JiffiesClock, NextHopTable } from './next-hop-table.ts';
+import { isSameRegion } from './service-window.ts';
 import { SlotPool } from './slot-pool.ts';
-import { blockCapacity, linesOf, tableSlots } from './table-word.ts';
+import { SourceRangeTable } from './source-ranges.ts';
+import { blockCapacity, linesOf, NO_TABLE, tableSlots } from './table-word.ts';
 
 export interface RoomLimits {
   /** Entries of next_hops that are the agent's, entry 0 included. */
@@ -18,6 +20,7 @@ export class Room {
   readonly slots: SlotPool;
   readonly blocks: BackendBlocks;
   readonly nextHops: NextHopTable;
+  readonly sources: SourceRangeTable;
   /** Indexes with counters, for services; those behind them are for VIPs themselves. */
   readonly services: IndexPool;
   readonly vips: IndexPool;
@@ -26,6 +29,7 @@ export class Room {
     this.slots = new SlotPool(maps.arrays.maglev_slots.entries);
     this.blocks = new BackendBlocks(maps.arrays.backends.entries);
     this.nextHops = new NextHopTable(maps.arrays.next_hops, limits.agentNextHops, clock);
+    this.sources = new SourceRangeTable(maps.others.source_ranges, actual.sourceRanges.length);
     const used = new Set([...actual.services.values(), ...actual.unreferenced].map(({ index }) => index));
     const counted = maps.others.service_counters.maxEntries;
     this.services = new IndexPool(1, counted, used);
@@ -44,9 +48,19 @@ export class Room {
       service.table = { ...service.table, sizeClass: 0 };
       service.damaged = true;
     }
+    this.#reserveOldest(service);
     for (let i = 0; i < blockCapacity(service.table); i++) this.blocks.reserve(service.table.block + i);
     for (const entry of service.former) this.blocks.reserve(entry.index);
     for (const entry of [...service.members.values(), ...service.former]) this.#adopt(entry);
+  }
+
+  /** It may be the table in force itself, when an agent ended between two stores. */
+  #reserveOldest({ window, table }: ActualService): void {
+    const slots = tableSlots(window.oldest);
+    if (slots === 0 || isSameRegion(window.oldest, table)) return;
+    if (this.slots.reserve(window.oldest.line, linesOf(slots))) return;
+    window.oldest = NO_TABLE;
+    window.damaged = true;
   }
 
   #adopt(entry: ActualBackend): void {

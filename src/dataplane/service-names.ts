@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
+import { formatAddress, withPort } from '../net/address.ts';
 import type { DesiredBackend, DesiredService, DesiredState } from '../services/desired-state.ts';
 import { timeoutsInJiffies } from './program-config.ts';
 
@@ -19,19 +20,19 @@ export interface FrontendNames {
   readonly name: string;
   readonly portName?: string;
   readonly type: DesiredService['type'];
-  /** By `address:port`; a backend that is not here has weight 1 and nothing to say. */
+  /** By {@link nameOfBackend}; a backend that is not here has weight 1 and nothing to say. */
   readonly backends: Readonly<Record<string, BackendNames>>;
 }
 
 export interface ServiceNames {
-  readonly version: 1;
+  readonly version: 2;
   /** Jiffies a second. */
   readonly hz: number;
   /** Jiffies by enum flow_state. */
   readonly timeouts: readonly number[];
-  /** SNAT addresses in the order of their numbers: ranges of natural numbers. */
-  readonly snat: ReadonlyArray<{ readonly first: number; readonly count: number }>;
-  /** By `10.1.0.2:53/UDP`. */
+  /** SNAT addresses in the order of their numbers: rows of addresses. */
+  readonly snat: ReadonlyArray<{ readonly first: string; readonly count: number }>;
+  /** By `10.1.0.2:53/UDP`, `[2001:db8::2]:53/UDP`. */
   readonly frontends: Readonly<Record<string, FrontendNames>>;
 }
 
@@ -41,14 +42,14 @@ export function namesOf(
   hz: number,
 ): ServiceNames {
   return {
-    version: 1,
+    version: 2,
     hz,
     timeouts: timeoutsInJiffies(config.timeouts, hz),
-    snat: config.snat.ranges.map(({ first, count }) => ({ first, count })),
+    snat: config.snat.ranges.map(({ first, count }) => ({ first: formatAddress(first), count })),
     frontends: Object.fromEntries(
       desired.services.map((service) => {
         const { vip, port, protocol } = service.frontend;
-        return [`${vip}:${port}/${protocol}`, frontendNames(service)];
+        return [`${withPort(vip, port)}/${protocol}`, frontendNames(service)];
       }),
     ),
   };
@@ -62,11 +63,14 @@ function frontendNames(service: DesiredService): FrontendNames {
     ...(portName === undefined ? {} : { portName }),
     type,
     backends: Object.fromEntries(
-      backends
-        .filter(hasNames)
-        .map((backend) => [`${backend.address}:${backend.port}`, backendNames(backend)]),
+      backends.filter(hasNames).map((backend) => [nameOfBackend(backend), backendNames(backend)]),
     ),
   };
+}
+
+/** `10.0.0.5:8080`, `[2001:db8::5]:8080` */
+export function nameOfBackend({ address, port }: Pick<DesiredBackend, 'address' | 'port'>): string {
+  return withPort(address, port);
 }
 
 function hasNames({ weight, reason, target, node }: DesiredBackend): boolean {
@@ -86,7 +90,7 @@ function backendNames({ weight, reason, target, node }: DesiredBackend): Backend
 export function readServiceNames(path: string): ServiceNames | undefined {
   try {
     const names = JSON.parse(readFileSync(path, 'utf8')) as Partial<ServiceNames>;
-    return names.version === 1 && names.frontends !== undefined ? (names as ServiceNames) : undefined;
+    return names.version === 2 && names.frontends !== undefined ? (names as ServiceNames) : undefined;
   } catch {
     return undefined;
   }
@@ -94,5 +98,5 @@ export function readServiceNames(path: string): ServiceNames | undefined {
 
 /** When nothing is stored: ages are shown, but no flow is taken for expired. */
 export function unknownNames(hz: number): ServiceNames {
-  return { version: 1, hz, timeouts: [], snat: [], frontends: {} };
+  return { version: 2, hz, timeouts: [], snat: [], frontends: {} };
 }

@@ -5,39 +5,54 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { backendState, DROPS_PER_SERVICE } from '../layout/generated.ts';
 import { buildTable } from '../maglev/build-table.ts';
-import type { ActualBackend, ActualService } from './actual-state.ts';
+import type { ActualBackend, ActualService, EndpointNumber } from './actual-state.ts';
 import { MOST_BACKENDS, orderOf, roomyOrder } from './backend-blocks.ts';
 import {
   backendGeneration,
   serviceGeneration,
   storeBackendState,
+  storeFlags,
   storeNextHop,
+  storeOuterChecksum,
   storeTable,
   writeBackend,
   writeServiceKey,
   writeSlots,
 } from './entry-writes.ts';
 import type { FrontendIndex } from './frontend-index.ts';
-import { type FrontendKey4, keyNumber } from './frontend-key.ts';
+import { type FrontendKey, keyNumber } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
-import { type ServiceChange, tableMembers, type WantedBackend } from './plan.ts';
+import type { JiffiesClock } from './next-hop-table.ts';
+import { type Restamp, type ServiceChange, tableMembers, type WantedBackend } from './plan.ts';
 import type { Retirement } from './retirement.ts';
 import type { Room } from './room.ts';
+import { isDsr } from './service-flags.ts';
+import { noWindow } from './service-window.ts';
 import type { Stores } from './stores.ts';
 import { blockCapacity, linesOf, NO_TABLE, type TableWord } from './table-word.ts';
+import {
+  endWindow,
+  finishTracking,
+  oldestToMake,
+  prepareTracking,
+  publishTracking,
+  replaceGone,
+  type TrackedChange,
+} from './track-change.ts';
 
 export interface UpsertContext {
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
   readonly room: Room;
   readonly index: FrontendIndex;
-  readonly services: Map<number, ActualService>;
+  readonly services: Map<number | bigint, ActualService>;
   readonly retirement: Retirement;
   readonly buildMaglevTable: Kernel['buildMaglevTable'];
+  readonly clock: JiffiesClock;
 }
 
 /** Which pool had no room. The service is as it was. */
-export type Lack = 'services' | 'vips' | 'backends' | 'block' | 'slots' | 'frontends';
+export type Lack = 'services' | 'vips' | 'backends' | 'block' | 'slots' | 'frontends' | 'sources';
 
 /** Places for what is to be written. */
 interface Places {
@@ -47,6 +62,8 @@ interface Places {
   readonly moves: boolean;
   /** Undefined: the table stays. */
   readonly line?: number;
+  /** Lines for a table of oldest owners, where one may be needed. */
+  readonly oldestLine?: number;
   /** Free entries of the block for the joining ones. */
   readonly free: readonly number[];
 }
@@ -55,18 +72,26 @@ export function upsertService(context: UpsertContext, change: ServiceChange): La
   const { stores, room, services, retirement } = context;
   const places = findPlaces(room, change);
   if (typeof places === 'string') return places;
-  const service = change.actual ?? makeService(context, change.key);
+  const service = change.actual ?? makeService(context, change);
   if (service === undefined) {
     returnPlaces(room, change, places);
     return 'services';
   }
+  addSources(context, service, change.addSources);
+  // What the new mode needs is there before the mode.
+  for (const one of change.restamp) if (one.checksum !== 0) restamp(context, one);
   const old = service.table;
+  const oldest = service.window.oldest;
   const replaced = places.moves ? [...service.members.values()] : [];
-  const members = places.moves ? new Map<number, ActualBackend>() : service.members;
+  const members = places.moves ? new Map<EndpointNumber, ActualBackend>() : service.members;
   writeJoining(context, service, change, places, members);
   for (const entry of change.activate) setState(context, entry, backendState.BACKEND_ACTIVE);
-  if (places.line !== undefined) fillTable(context, change, places, members);
+  const tracked =
+    places.line === undefined ? undefined : fillTable(context, service, change, places, members);
+  if (tracked !== undefined) publishTracking(context, service, change, tracked);
+  else replaceGone(context, service, change);
   switchTable(context, service, change, places, members);
+  if (tracked !== undefined) finishTracking(context, service, tracked);
   if (places.moves) {
     const stay = new Set([...replaced, ...service.former].map((entry) => entry.index));
     for (let i = 0; i < blockCapacity(old); i++) {
@@ -79,7 +104,12 @@ export function upsertService(context: UpsertContext, change: ServiceChange): La
     }
     for (const [endpoint, entry] of members) service.members.set(endpoint, entry);
   }
-  if (service.table.line !== old.line || service.table.sizeClass !== old.sizeClass) retirement.table(old);
+  const isTracking = isDsr(change.flags) && change.sizeClass !== 0;
+  if (!isTracking && service.window.oldest.sizeClass !== 0) endWindow(context, service);
+  retirement.tables(service, [old, oldest]);
+  setFlags(context, service, change.flags);
+  for (const one of change.restamp) if (one.checksum === 0) restamp(context, one);
+  for (const range of change.dropSources) retirement.source(service, range);
   for (const entry of change.drain) setState(context, entry, backendState.BACKEND_DRAINING);
   for (const entry of change.leaves) {
     entry.slots = 0;
@@ -98,14 +128,17 @@ export function upsertService(context: UpsertContext, change: ServiceChange): La
 }
 
 /** Publishes that a VIP is in use, by a service entry of its own without a table. */
-export function addVip(context: UpsertContext, key: FrontendKey4): Lack | undefined {
+export function addVip(context: UpsertContext, key: FrontendKey): Lack | undefined {
   const index = context.room.vips.take();
   if (index === undefined) return 'vips';
-  writeServiceKey(context.maps, context.stores, index, key);
+  writeServiceKey(context.maps, context.stores, index, key, 0);
   const service: ActualService = {
     index,
     key,
+    flags: 0,
+    sources: new Set(),
     table: NO_TABLE,
+    window: noWindow(),
     members: new Map(),
     former: [],
     damaged: false,
@@ -122,6 +155,7 @@ function findPlaces(room: Room, change: ServiceChange): Places | Lack {
   const { actual, wanted, joins } = change;
   const table = actual?.table ?? NO_TABLE;
   if (wanted.length > MOST_BACKENDS) return 'block';
+  if (room.sources.used + change.addSources.length > room.sources.capacity) return 'sources';
   const free = actual === undefined ? [] : freePlaces(actual, joins.length);
   // A block that got much too large is left when the table is built anew anyway.
   const shrinks = change.rebuild && roomyOrder(wanted.length) + 2 < table.order;
@@ -131,7 +165,14 @@ function findPlaces(room: Room, change: ServiceChange): Places | Lack {
   const places = { block: block.block, order: block.order, moves, free };
   if (change.sizeClass === 0 || !(change.rebuild || moves)) return places;
   const line = room.slots.allocate(linesOf(change.desired.tableSize));
-  if (line !== undefined) return { ...places, line };
+  const slots = oldestToMake(change, places.block);
+  const oldestLine = line === undefined || slots === 0 ? undefined : room.slots.allocate(linesOf(slots));
+  // What is inferred for a service that is new here is worth no wait.
+  const isEnough = slots === 0 || oldestLine !== undefined || actual === undefined;
+  if (line !== undefined && isEnough) {
+    return { ...places, line, ...(oldestLine === undefined ? {} : { oldestLine }) };
+  }
+  if (line !== undefined) room.slots.release(line, linesOf(change.desired.tableSize));
   if (moves) releaseBlock(room, places.block, places.order);
   return 'slots';
 }
@@ -149,6 +190,8 @@ function allocateBlock(room: Room, backends: number): { block: number; order: nu
 function returnPlaces(room: Room, change: ServiceChange, places: Places): void {
   if (places.moves) releaseBlock(room, places.block, places.order);
   if (places.line !== undefined) room.slots.release(places.line, linesOf(change.desired.tableSize));
+  if (places.oldestLine === undefined) return;
+  room.slots.release(places.oldestLine, linesOf(oldestToMake(change, places.block)));
 }
 
 function releaseBlock(room: Room, block: number, order: number): void {
@@ -166,15 +209,53 @@ function freePlaces(service: ActualService, count: number): number[] {
   return free;
 }
 
-function makeService({ maps, stores, room }: UpsertContext, key: FrontendKey4): ActualService | undefined {
+/** Its source ranges come first: what restricts it is there before it is. */
+function makeService(context: UpsertContext, change: ServiceChange): ActualService | undefined {
+  const { maps, stores, room } = context;
+  const { key, flags } = change;
   const index = room.services.take();
   if (index === undefined) return undefined;
   if (serviceGeneration(maps, index) > 0) {
     stores.clearCounters(maps.others.service_counters, index, 1);
     stores.clearCounters(maps.others.service_drops, index * DROPS_PER_SERVICE, DROPS_PER_SERVICE);
   }
-  writeServiceKey(maps, stores, index, key);
-  return { index, key, table: NO_TABLE, members: new Map(), former: [], damaged: false };
+  const service: ActualService = {
+    index,
+    key,
+    flags,
+    sources: new Set(),
+    table: NO_TABLE,
+    window: noWindow(),
+    members: new Map(),
+    former: [],
+    damaged: false,
+  };
+  addSources(context, service, change.addSources);
+  writeServiceKey(maps, stores, index, key, flags);
+  return service;
+}
+
+function addSources(
+  { stores, room }: UpsertContext,
+  service: ActualService,
+  ranges: readonly string[],
+): void {
+  for (const range of ranges) {
+    if (service.sources.has(range)) continue;
+    room.sources.add(stores, { service: service.index, range });
+    service.sources.add(range);
+  }
+}
+
+function setFlags({ maps, stores }: UpsertContext, service: ActualService, flags: number): void {
+  if (service.flags === flags) return;
+  storeFlags(maps, stores, service.index, flags);
+  service.flags = flags;
+}
+
+function restamp({ maps, stores }: UpsertContext, { entry, checksum }: Restamp): void {
+  storeOuterChecksum(maps, stores, entry.index, checksum);
+  entry.outerChecksum = checksum;
 }
 
 /** Writes the entries that the block lacks: the joining ones, or in a new block all. */
@@ -183,37 +264,41 @@ function writeJoining(
   service: ActualService,
   change: ServiceChange,
   places: Places,
-  members: Map<number, ActualBackend>,
+  members: Map<EndpointNumber, ActualBackend>,
 ): void {
   const list: readonly WantedBackend[] = places.moves ? change.wanted : change.joins;
-  list.forEach(({ endpoint, address, port, state }, i) => {
+  list.forEach(({ endpoint, address, port, state, outerChecksum }, i) => {
     const index = places.moves ? places.block + i : (places.free[i] as number);
     if (backendGeneration(maps, index) > 0) stores.clearCounters(maps.others.backend_counters, index, 1);
     const nextHop = room.nextHops.acquire(stores, address);
-    const entry = { address, port, state, nextHop, service: service.index };
+    const entry = { address, port, state, nextHop, outerChecksum, service: service.index };
     const generation = writeBackend(maps, stores, index, entry);
-    members.set(endpoint, { index, endpoint, address, port, generation, state, nextHop, slots: 0 });
+    members.set(endpoint, { ...entry, index, endpoint, generation, slots: 0 });
   });
 }
 
 function fillTable(
-  { maps, stores, buildMaglevTable }: UpsertContext,
+  context: UpsertContext,
+  service: ActualService,
   change: ServiceChange,
   places: Places,
-  members: ReadonlyMap<number, ActualBackend>,
-): void {
+  members: ReadonlyMap<EndpointNumber, ActualBackend>,
+): TrackedChange | undefined {
+  const { maps, stores, buildMaglevTable } = context;
   const table = buildTable(
     buildMaglevTable,
     tableMembers(change.wanted, change.key.protocol),
     change.desired.tableSize,
   );
-  if (table === undefined || places.line === undefined) return;
+  if (table === undefined || places.line === undefined) return undefined;
   const positions = change.wanted.map(
     ({ endpoint }) => (members.get(endpoint) as ActualBackend).index - places.block,
   );
   const { owners } = table;
   for (let slot = 0; slot < owners.length; slot++) owners[slot] = positions[owners[slot] as number] as number;
-  writeSlots(maps, stores, places.line, owners);
+  const tracked = prepareTracking(context, service, change, places, members, owners);
+  writeSlots(maps, stores, places.line, tracked?.plan.slots ?? owners);
+  return tracked;
 }
 
 function switchTable(
@@ -221,7 +306,7 @@ function switchTable(
   service: ActualService,
   change: ServiceChange,
   places: Places,
-  members: ReadonlyMap<number, ActualBackend>,
+  members: ReadonlyMap<EndpointNumber, ActualBackend>,
 ): void {
   const old = service.table;
   const keeps =

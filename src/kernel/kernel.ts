@@ -9,6 +9,16 @@
 /** How a program sits on a device. `xdp` is native XDP and nothing else. */
 export type AttachMode = 'xdp' | 'xdp-generic' | 'tc';
 
+/** Where a program can be put; all but the last see what comes in. */
+export type AttachPoint = AttachMode | 'tc-egress';
+
+/** Some entries of a hash map: keys and values in a row, `count` of each. */
+export interface MapBatch {
+  readonly keys: Buffer;
+  readonly values: Buffer;
+  readonly count: number;
+}
+
 /** An open BPF map. */
 export interface BpfMap {
   readonly name: string;
@@ -85,6 +95,11 @@ export interface Kernel {
   delete(map: BpfMap, key: Uint8Array): boolean;
   /** All entries of a hash map, read in batches. */
   entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }>;
+  /**
+   * The same batch by batch, so that a long walk can let others have a turn. What is in the map all the
+   * time comes once; what comes or goes meanwhile may be missing.
+   */
+  batches(map: BpfMap): Generator<MapBatch>;
 
   /**
    * The values of a mappable array as memory: value i begins at i * (value size rounded up to 8). The
@@ -109,7 +124,7 @@ export interface Kernel {
   buildMaglevTable(slots: number, hashes: BigUint64Array, quotas: Uint32Array): Uint16Array;
 
   /** Attaches, or throws with code `DEVICE_BUSY` naming the program that owns the device. */
-  attach(programFd: number, ifindex: number, mode: AttachMode): BpfLink;
+  attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink;
   pinLink(link: BpfLink, path: string): void;
   openPinnedLink(path: string): BpfLink | undefined;
   /** Swaps the program under a link; no packet sees the device without one. */

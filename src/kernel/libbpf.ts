@@ -54,6 +54,7 @@ export function openKernel(): Kernel {
     update: (map, key, value, flags) => access.update(map, key, value, flags),
     delete: (map, key) => access.delete(map, key),
     entries: (map) => access.entries(map),
+    batches: (map) => access.batches(map),
     mapMemory: (map, mode) => memory.of(map, mode),
     storeU64,
     loadU64,

@@ -1,12 +1,12 @@
 /** Links: programs on devices. */
-import { type AttachMode, type BpfLink, KernelError } from './kernel.ts';
+import { type AttachPoint, type BpfLink, KernelError } from './kernel.ts';
 import { openPinned } from './maps.ts';
 import type { NativeCalls } from './native-calls.ts';
 import { cString } from './native-library.ts';
 import { checked, errnoName, kernelError } from './native-result.ts';
 import { describeProgram, programInfo } from './programs.ts';
 
-const MODES: Readonly<Record<AttachMode, number>> = { xdp: 0, 'xdp-generic': 1, tc: 2 };
+const MODES: Readonly<Record<AttachPoint, number>> = { xdp: 0, 'xdp-generic': 1, tc: 2, 'tc-egress': 3 };
 const MAX_TCX_PROGRAMS = 64;
 
 /** A link asks the kernel anew each time, because {@link Links.update} changes its program. */
@@ -50,8 +50,8 @@ export class Links {
     this.#native = native;
   }
 
-  attach(programFd: number, ifindex: number, mode: AttachMode): BpfLink {
-    if (mode === 'tc') this.#refuseTwiceOnTc(programFd, ifindex);
+  attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink {
+    if (mode === 'tc' || mode === 'tc-egress') this.#refuseTwiceOnTc(programFd, ifindex, mode);
     const fd = this.#native.l4lb.attach(programFd, ifindex, MODES[mode]);
     if (fd >= 0) return new OpenLink(this.#native, fd);
     throw this.#attachError(fd, ifindex, mode);
@@ -90,28 +90,31 @@ export class Links {
   }
 
   /** tcx takes any number of programs; two of ours would balance each packet twice. */
-  #refuseTwiceOnTc(programFd: number, ifindex: number): void {
+  #refuseTwiceOnTc(programFd: number, ifindex: number, mode: 'tc' | 'tc-egress'): void {
     const ids = new Uint32Array(MAX_TCX_PROGRAMS);
     const count = new Uint32Array([MAX_TCX_PROGRAMS]);
     const result = this.#native.l4lb.tcxQuery(
       ifindex,
+      MODES[mode],
       new Uint8Array(ids.buffer),
       new Uint8Array(count.buffer),
     );
-    if (result < 0) throw this.#attachError(result, ifindex, 'tc');
+    if (result < 0) throw this.#attachError(result, ifindex, mode);
     const { name } = programInfo(this.#native, programFd);
     for (const id of ids.subarray(0, count[0])) {
       const owner = describeProgram(this.#native, id);
-      if (owner.endsWith(`(${name})`)) throw busy(ifindex, 'tc', owner);
+      if (owner.endsWith(`(${name})`)) throw busy(ifindex, mode, owner);
     }
   }
 
-  #attachError(result: number, ifindex: number, mode: AttachMode): KernelError {
+  #attachError(result: number, ifindex: number, mode: AttachPoint): KernelError {
     const code = errnoName(result);
-    if (mode === 'tc' && code === 'EINVAL') {
+    if ((mode === 'tc' || mode === 'tc-egress') && code === 'EINVAL') {
+      const [hook, remedy] =
+        mode === 'tc' ? ['tc ingress', 'use XDP'] : ['tc egress', 'role node needs a newer kernel'];
       return new KernelError(
         code,
-        `cannot attach to tc ingress of device ${ifindex}: this kernel has no tcx, which came with Linux 6.6; use XDP`,
+        `cannot attach to ${hook} of device ${ifindex}: this kernel has no tcx, which came with Linux 6.6; ${remedy}`,
       );
     }
     if (code === 'EBUSY' || code === 'EEXIST') {

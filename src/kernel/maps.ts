@@ -1,7 +1,7 @@
 /** Maps: opening, single entries, and entries in bulk. */
 import { closeSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type BpfMap, KernelError } from './kernel.ts';
+import { type BpfMap, KernelError, type MapBatch } from './kernel.ts';
 import type { NativeCalls } from './native-calls.ts';
 import { cString } from './native-library.ts';
 import { checked, errnoName, kernelError } from './native-result.ts';
@@ -88,31 +88,10 @@ export class MapAccess {
   }
 
   entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }> {
-    const valueBytes = this.#valueBytes(map);
     const found: Array<{ key: Buffer; value: Buffer }> = [];
-    // The kernel's cursor is a bucket number or a key.
-    const cursor = Buffer.alloc(Math.max(8, map.keySize));
-    const count = new Uint32Array(1);
-    let capacity = Math.min(BATCH, map.maxEntries);
-    for (let first = 1, done = false; !done; ) {
-      const keys = Buffer.alloc(capacity * map.keySize);
-      const values = Buffer.alloc(capacity * valueBytes);
-      count[0] = capacity;
-      const result = this.#native.l4lb.readBatch(
-        map.fd,
-        first,
-        cursor,
-        keys,
-        values,
-        new Uint8Array(count.buffer),
-      );
-      if (result < 0 && errnoName(result) === 'ENOSPC' && capacity < map.maxEntries) {
-        capacity = Math.min(capacity * 2, map.maxEntries);
-        continue;
-      }
-      done = checked(result, `read map ${map.name}`) === 1;
-      first = 0;
-      for (let i = 0; i < (count[0] ?? 0); i++) {
+    for (const { keys, values, count } of this.batches(map)) {
+      const valueBytes = values.length / count;
+      for (let i = 0; i < count; i++) {
         found.push({
           key: keys.subarray(i * map.keySize, (i + 1) * map.keySize),
           value: values.subarray(i * valueBytes, (i + 1) * valueBytes),
@@ -120,6 +99,40 @@ export class MapAccess {
       }
     }
     return found;
+  }
+
+  *batches(map: BpfMap): Generator<MapBatch> {
+    const valueBytes = this.#valueBytes(map);
+    // The kernel's cursor is a bucket number or a key.
+    const cursor = Buffer.alloc(Math.max(8, map.keySize));
+    const read = new Uint32Array(1);
+    let capacity = Math.min(BATCH, map.maxEntries);
+    for (let first = 1, done = false; !done; ) {
+      const keys = Buffer.alloc(capacity * map.keySize);
+      const values = Buffer.alloc(capacity * valueBytes);
+      read[0] = capacity;
+      const result = this.#native.l4lb.readBatch(
+        map.fd,
+        first,
+        cursor,
+        keys,
+        values,
+        new Uint8Array(read.buffer),
+      );
+      if (result < 0 && errnoName(result) === 'ENOSPC' && capacity < map.maxEntries) {
+        capacity = Math.min(capacity * 2, map.maxEntries);
+        continue;
+      }
+      done = checked(result, `read map ${map.name}`) === 1;
+      first = 0;
+      const count = read[0];
+      if (count === 0) continue;
+      yield {
+        keys: keys.subarray(0, count * map.keySize),
+        values: values.subarray(0, count * valueBytes),
+        count,
+      };
+    }
   }
 
   sumPerCpu(map: BpfMap, first: number, count: number): BigUint64Array {

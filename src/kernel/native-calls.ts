@@ -87,7 +87,7 @@ function bindL4lb(lib: NativeLibrary): NativeCalls['l4lb'] {
     attach: lib.int('l4lb_attach', I, I, I),
     linkInfo: lib.int('l4lb_link_info', I, P),
     xdpQuery: lib.int('l4lb_xdp_query', I, P),
-    tcxQuery: lib.int('l4lb_tcx_query', I, P, P),
+    tcxQuery: lib.int('l4lb_tcx_query', I, I, P, P),
     gracePeriod: lib.int('l4lb_grace_period'),
     maglevBuild: lib.int('l4lb_maglev_build', I, I, P, P, P),
   };

@@ -2,10 +2,11 @@
  * Who a backend is for Maglev: address, port and protocol. Weight, state, name and node never enter, so
  * that a change of those moves no other slot.
  */
+import { type AddressWords, familyOf, type IpAddress, wordsOf } from '../net/address.ts';
 
 export interface BackendIdentity {
   /** Four words, IPv4 in the first; natural order: 10.1.0.2 is 0x0a010002. */
-  readonly address: readonly [number, number, number, number];
+  readonly address: AddressWords;
   /** 4 or 6. */
   readonly family: number;
   readonly port: number;
@@ -13,8 +14,8 @@ export interface BackendIdentity {
   readonly protocol: number;
 }
 
-export function identityOfIpv4(address: number, port: number, protocol: number): BackendIdentity {
-  return { address: [address, 0, 0, 0], family: 4, port, protocol };
+export function identityOf(address: IpAddress, port: number, protocol: number): BackendIdentity {
+  return { address: wordsOf(address), family: familyOf(address), port, protocol };
 }
 
 /** Order by family, address as a number, port, protocol; every table is built in this order. */

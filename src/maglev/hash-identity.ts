@@ -3,6 +3,7 @@
  * bits, because bigints take a microsecond for each step, and a table has a thousand backends.
  */
 import type { BackendIdentity } from './backend-identity.ts';
+import { add, multiply, type Word } from './word64.ts';
 
 /**
  * Fixed for the product's life: every node of every version must walk the slots in the same order. The
@@ -11,28 +12,6 @@ import type { BackendIdentity } from './backend-identity.ts';
 const SEED_HIGH = 0x9e3779b9;
 const SEED_LOW = 0x7f4a7c15;
 
-/** A 64-bit word; both halves are 0..2^32-1. */
-interface Word {
-  high: number;
-  low: number;
-}
-
-/** word * (high, low) modulo 2^64, as schoolbook multiplication with digits of 16 bits. */
-function multiply(word: Word, high: number, low: number): void {
-  const a = word.low >>> 16;
-  const b = word.low & 0xffff;
-  const c = low >>> 16;
-  const d = low & 0xffff;
-  // Each sum stays below 2^33, which a number holds exactly.
-  const lowest = b * d;
-  const middle = a * d + Math.floor(lowest / 0x10000);
-  const other = b * c + (middle % 0x10000);
-  const carried = a * c + Math.floor(middle / 0x10000) + Math.floor(other / 0x10000);
-  const crossed = Math.imul(word.high, low) + Math.imul(word.low, high);
-  word.high = (carried + crossed) >>> 0;
-  word.low = ((other % 0x10000) * 0x10000 + (lowest % 0x10000)) >>> 0;
-}
-
 /** The 64-bit finalizer of MurmurHash3 (Appleby): a bijection in which each bit depends on all bits. */
 function mix(word: Word): void {
   word.low = (word.low ^ (word.high >>> 1)) >>> 0;
@@ -40,12 +19,6 @@ function mix(word: Word): void {
   word.low = (word.low ^ (word.high >>> 1)) >>> 0;
   multiply(word, 0xc4ceb9fe, 0x1a85ec53);
   word.low = (word.low ^ (word.high >>> 1)) >>> 0;
-}
-
-function add(word: Word, high: number, low: number): void {
-  const sum = word.low + low;
-  word.high = (word.high + high + (sum > 0xffffffff ? 1 : 0)) >>> 0;
-  word.low = sum >>> 0;
 }
 
 function absorb(word: Word, high: number, low: number): void {

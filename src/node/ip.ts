@@ -33,7 +33,7 @@ interface JsonLink {
   mtu?: number;
   link?: string;
   linkinfo?: { info_kind?: string; info_data?: { id?: number } };
-  addr_info?: Array<{ family?: string; local?: string; prefixlen?: number }>;
+  addr_info?: Array<{ family?: string; local?: string; prefixlen?: number; scope?: string }>;
 }
 
 /** ip prints nothing at all, rather than [], when there is nothing to print. */
@@ -80,23 +80,24 @@ export async function findLink(run: RunCommand, name: string): Promise<Link | un
   return (await listLinks(run)).find((link) => link.name === name);
 }
 
-/** IPv4 addresses of a device. */
+/** Addresses of a device, without the link-local ones of IPv6, which the kernel makes. */
 export async function listAddresses(run: RunCommand, device: string): Promise<InterfaceAddress[]> {
-  const links = await ipJson<JsonLink>(run, ['-4', 'addr', 'show', 'dev', device]);
+  const links = await ipJson<JsonLink>(run, ['addr', 'show', 'dev', device]);
   return links.flatMap((link) =>
-    (link.addr_info ?? []).flatMap((info) =>
-      info.family === 'inet' && info.local !== undefined && info.prefixlen !== undefined
+    (link.addr_info ?? []).flatMap((info) => {
+      const isOrdinary = info.family === 'inet' || (info.family === 'inet6' && info.scope !== 'link');
+      return isOrdinary && info.local !== undefined && info.prefixlen !== undefined
         ? [{ address: info.local, prefixLength: info.prefixlen }]
-        : [],
-    ),
+        : [];
+    }),
   );
 }
 
-/** IPv4 addresses of every device: what is the node's own. */
+/** Addresses of every device: what is the node's own. */
 export async function listOwnAddressesByDevice(
   run: RunCommand,
 ): Promise<Array<{ device: string; address: string }>> {
-  const links = await ipJson<JsonLink>(run, ['-4', 'addr', 'show']);
+  const links = await ipJson<JsonLink>(run, ['addr', 'show']);
   return links.flatMap((link) =>
     (link.addr_info ?? []).flatMap(({ local }) =>
       local === undefined ? [] : [{ device: link.ifname, address: local }],
@@ -147,10 +148,9 @@ export interface NeighbourEntry {
   readonly permanent: boolean;
 }
 
-/** The IPv4 neighbour table. */
+/** The neighbour tables of both families. */
 export async function listNeighbours(run: RunCommand): Promise<NeighbourEntry[]> {
   const entries = await ipJson<{ dst: string; dev: string; managed?: null; state?: string[] }>(run, [
-    '-4',
     'neigh',
     'show',
   ]);

@@ -31,7 +31,7 @@ export interface MonitoredProcess {
 export type StartMonitor = () => MonitoredProcess;
 
 export const startIpMonitor: StartMonitor = () => {
-  const child = spawn('ip', ['-4', 'monitor', 'label', 'neigh', 'link', 'route', 'address'], {
+  const child = spawn('ip', ['monitor', 'label', 'neigh', 'link', 'route', 'address'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const ended = new Promise<string>((resolve) => {

@@ -116,7 +116,7 @@ export function restoreSysctls(context: SysctlContext): RestoreReport {
 function restoreOne(context: SysctlContext, entry: SysctlEntry, report: RestoreReport): void {
   const { sysctls } = context;
   const current = sysctls.read(entry.path);
-  const device = /^net\/ipv4\/conf\/(.+)\/[a-z_]+$/.exec(entry.path)?.[1] ?? '';
+  const device = /^net\/ipv[46]\/conf\/(.+)\/[a-z_]+$/.exec(entry.path)?.[1] ?? '';
   if (current === undefined) {
     report.left.push({ path: entry.path, why: 'is no longer there' });
     return;

@@ -2,24 +2,20 @@
  * Kubernetes objects -> what the dataplane should do. Pure: the answer depends on the objects and the
  * settings only, not on their order.
  */
-import type { Prefix4 } from '../net/ipv4.ts';
+import { compareAddresses, type Family, familyOf, type IpAddress } from '../net/address.ts';
 import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
 import { type Claim, formatFrontend, frontendOf, settleClaims } from './claim-frontends.ts';
-import type { DesiredBackend, DesiredService, DesiredState, Problem } from './desired-state.ts';
+import type { DesiredService, DesiredState, Problem } from './desired-state.ts';
 import { type Report, reportAbout } from './report.ts';
+import { backendsFor } from './serve-family.ts';
 import { serviceAddresses } from './service-addresses.ts';
 import { serviceBackends } from './service-backends.ts';
-import { canHaveFrontends, mayBeServed } from './service-policy.ts';
+import { canHaveFrontends, servicePolicy } from './service-policy.ts';
 import { type ServedPort, servedPorts } from './service-ports.ts';
+import type { ServiceSettings } from './service-settings.ts';
 import { sortProblems } from './sort-problems.ts';
+import { sourceRangesOf } from './source-range-list.ts';
 import { reportTableFit, tableSizeOf } from './table-size.ts';
-
-export interface ServiceSettings {
-  /** The VIP ranges of the configuration. */
-  readonly ranges: readonly Prefix4[];
-  /** Slots of a Maglev table where the Service does not say: one of TABLE_SIZES. */
-  readonly defaultTableSize: number;
-}
 
 /** Services and slices must be unique by namespace and name, as sources give them. */
 export function buildDesiredState(
@@ -32,27 +28,32 @@ export function buildDesiredState(
   const claims = services.flatMap((service) => claimsOf(service, settings, problems));
   const { won, lost } = settleClaims(claims);
   for (const { claim, to } of lost) reportDuplicate(claim, to, reportAbout(claim.service, problems));
-  const desired: Array<{ address: number; service: DesiredService }> = [];
+  const desired: Array<{ address: IpAddress; service: DesiredService }> = [];
   for (const [service, own] of groupByService(won)) {
     const ports = [...new Set(own.map(({ port }) => port))];
-    const served = servedOf(service, slicesOf.get(keyOf(service)) ?? [], ports, settings);
+    const families = [...new Set(own.map(({ address }) => familyOf(address.address)))].sort();
+    const served = servedOf(service, slicesOf.get(keyOf(service)) ?? [], ports, families, settings);
     problems.push(...served.problems);
-    if (served.lists === undefined) continue;
     for (const claim of own) {
-      const backends = served.lists[ports.indexOf(claim.port)] ?? [];
-      const { tableSize } = served;
-      desired.push({ address: claim.address.address, service: desiredService(claim, tableSize, backends) });
+      const { address } = claim.address;
+      const how = served.how.get(portKey(claim.port))?.[familyOf(address)];
+      if (how !== undefined) desired.push({ address, service: desiredService(claim, how) });
     }
   }
-  desired.sort((a, b) => a.address - b.address || compareFrontends(a.service, b.service));
+  desired.sort((a, b) => compareAddresses(a.address, b.address) || compareFrontends(a.service, b.service));
   return { services: desired.map(({ service }) => service), problems: sortProblems(problems) };
 }
 
-/** What follows from a Service, its slices and its ports alone. */
+/** How the frontends of a port and family are served. */
+type Serving = Pick<
+  DesiredService,
+  'tableSize' | 'mode' | 'affinity' | 'hash3' | 'window' | 'sourceRanges' | 'backends'
+>;
+
+/** What follows from a Service, its slices, its ports and the families of its VIPs alone. */
 interface Served {
-  /** Backends by port; undefined: must not be served. */
-  readonly lists: DesiredBackend[][] | undefined;
-  readonly tableSize: number;
+  /** By {@link portKey}; a family that is not there is not served. */
+  readonly how: ReadonlyMap<string, Partial<Record<Family, Serving>>>;
   readonly problems: readonly Problem[];
 }
 
@@ -66,15 +67,15 @@ function servedOf(
   service: Service,
   slices: readonly EndpointSlice[],
   ports: readonly ServedPort[],
+  families: readonly Family[],
   settings: ServiceSettings,
 ): Served {
-  const numbers = ports.map(({ port, protocol }) => `${port}/${protocol}`).join();
-  const asked = [settings.ranges, settings.defaultTableSize, numbers, ...slices];
+  const asked = [settings, families.join(), ports.map(portKey).join(), ...slices];
   const last = lastServed.get(service);
   if (last?.asked.length === asked.length && last.asked.every((each, index) => each === asked[index])) {
     return last.served;
   }
-  const served = serve(service, slices, ports, settings);
+  const served = serve(service, slices, ports, families, settings);
   lastServed.set(service, { asked, served });
   return served;
 }
@@ -83,17 +84,35 @@ function serve(
   service: Service,
   slices: readonly EndpointSlice[],
   ports: readonly ServedPort[],
-  { ranges, defaultTableSize }: ServiceSettings,
+  families: readonly Family[],
+  settings: ServiceSettings,
 ): Served {
   const problems: Problem[] = [];
   const report = reportAbout(service, problems);
-  if (!mayBeServed(service, report)) return { lists: undefined, tableSize: defaultTableSize, problems };
-  const tableSize = tableSizeOf(service, defaultTableSize, report);
-  const lists = serviceBackends(service, slices, ports, ranges, problems);
-  for (const [index, { port, protocol }] of ports.entries()) {
-    reportTableFit(`${port}/${protocol}`, lists[index] ?? [], tableSize, report);
+  const policy = servicePolicy(service, settings, report);
+  const tableSize = tableSizeOf(service, settings.defaultTableSize, report);
+  const rangesOf = sourceRangesOf(service, report);
+  const lists = serviceBackends(service, slices, ports, settings.ranges, problems);
+  const how = new Map(ports.map((port) => [portKey(port), {} as Partial<Record<Family, Serving>>]));
+  for (const family of families) {
+    const sourceRanges = rangesOf(family);
+    for (const [index, port] of ports.entries()) {
+      const byFamily = lists[index] ?? { 4: [], 6: [] };
+      const backends = backendsFor(family, byFamily, policy.mode, settings, report);
+      if (backends === undefined) continue;
+      reportTableFit(portKey(port), backends, tableSize, report);
+      const serving = { ...policy, tableSize, backends };
+      Object.assign(how.get(portKey(port)) as object, {
+        [family]: sourceRanges === undefined ? serving : { ...serving, sourceRanges },
+      });
+    }
   }
-  return { lists, tableSize, problems };
+  return { how, problems };
+}
+
+/** `53/UDP` */
+function portKey({ port, protocol }: ServedPort): string {
+  return `${port}/${protocol}`;
 }
 
 function keyOf({ namespace, name }: { namespace: string; name: string }): string {
@@ -151,11 +170,7 @@ function reportDuplicate(claim: Claim, owner: Claim, report: Report): void {
   report('error', 'duplicate-frontend', message, claim.address.field);
 }
 
-function desiredService(
-  claim: Claim,
-  tableSize: number,
-  backends: readonly DesiredBackend[],
-): DesiredService {
+function desiredService(claim: Claim, serving: Serving): DesiredService {
   const { service, address, port } = claim;
   return {
     frontend: frontendOf(claim),
@@ -163,8 +178,7 @@ function desiredService(
     name: service.name,
     ...(port.name === '' ? {} : { portName: port.name }),
     type: address.type,
-    tableSize,
-    backends,
+    ...serving,
   };
 }
 

@@ -1,4 +1,5 @@
 /** One frontend, one owner. */
+import { withPort } from '../net/address.ts';
 import type { Service } from '../sources/kube-objects.ts';
 import type { Frontend } from './desired-state.ts';
 import type { ServiceAddress } from './service-addresses.ts';
@@ -15,7 +16,7 @@ export function frontendOf({ address, port }: Claim): Frontend {
 }
 
 export function formatFrontend({ vip, port, protocol }: Frontend): string {
-  return `${vip}:${port}/${protocol}`;
+  return `${withPort(vip, port)}/${protocol}`;
 }
 
 /**

@@ -2,6 +2,10 @@
 
 export type Protocol = 'TCP' | 'UDP';
 
+/** How packets travel to the backends: translated, or (DSR) in an outer header or by MAC address. */
+export const SERVICE_MODES = ['snat', 'ipip', 'gue', 'l2'] as const;
+export type ServiceMode = (typeof SERVICE_MODES)[number];
+
 /** VIP in its canonical spelling, port 1..65535. */
 export interface Frontend {
   readonly vip: string;
@@ -33,7 +37,22 @@ export interface DesiredService {
   readonly type: 'ExternalIPs' | 'LoadBalancer';
   /** Slots of the Maglev table: one of TABLE_SIZES. */
   readonly tableSize: number;
-  /** Sorted by address (as number), then port; no duplicates. */
+  readonly mode: ServiceMode;
+  /** Connections of one client go to one backend (`sessionAffinity: ClientIP`). */
+  readonly affinity?: {
+    /** Milliseconds without a connection after which the client may get another one. */
+    readonly timeout: number;
+  };
+  /** The hash leaves out the ports. */
+  readonly hash3?: boolean;
+  /** CIDRs of the VIP's family, sorted, none twice; not there: everybody may come. */
+  readonly sourceRanges?: readonly string[];
+  /**
+   * Milliseconds after a change of backends for which flows stay with their former one; in DSR only, where
+   * nothing else remembers them.
+   */
+  readonly window?: { readonly tcp: number; readonly udp: number };
+  /** Of one family, sorted by address (as number), then port; no duplicates. */
   readonly backends: readonly DesiredBackend[];
 }
 

@@ -3,13 +3,14 @@
  * and not terminating; if there are none, those that serve while terminating; else none. The others
  * keep the connections they have.
  */
+import { compareAddresses, type IpAddress } from '../net/address.ts';
 import type { DesiredBackend } from './desired-state.ts';
 
 /** An endpoint with its port resolved. */
 export interface Candidate {
   readonly address: string;
-  /** The address as a number, for sorting. */
-  readonly number: number;
+  /** The address as a value, for sorting. */
+  readonly number: IpAddress;
   readonly port: number;
   readonly ready: boolean;
   readonly serving: boolean;
@@ -32,11 +33,11 @@ function rank({ ready, serving, terminating }: Candidate): 0 | 1 | 2 {
 export function selectBackends(candidates: readonly Candidate[]): DesiredBackend[] {
   const unique = new Map<string, Candidate>();
   for (const candidate of candidates) {
-    const key = `${candidate.address}:${candidate.port}`;
+    const key = `${candidate.address} ${candidate.port}`;
     const other = unique.get(key);
     if (other === undefined || rank(candidate) < rank(other)) unique.set(key, candidate);
   }
-  const all = [...unique.values()].sort((a, b) => a.number - b.number || a.port - b.port);
+  const all = [...unique.values()].sort((a, b) => compareAddresses(a.number, b.number) || a.port - b.port);
   const chosen = all.some((candidate) => rank(candidate) === 0) ? 0 : 1;
   return all.map((candidate) => backendOf(candidate, rank(candidate) === chosen));
 }

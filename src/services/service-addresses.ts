@@ -1,20 +1,14 @@
 /** Which VIPs a Service asks for. */
-import {
-  deviceAddressOf,
-  formatPrefix4,
-  isIpv6,
-  type Prefix4,
-  parseIpv4,
-  prefixContains,
-} from '../net/ipv4.ts';
+import { formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
+import { deviceAddressOf, formatPrefix, type Prefix, prefixContains } from '../net/prefix.ts';
 import type { Service } from '../sources/kube-objects.ts';
 import type { DesiredService } from './desired-state.ts';
 import type { Report } from './report.ts';
 
 export interface ServiceAddress {
+  /** In its canonical spelling. */
   readonly vip: string;
-  /** The VIP as a number. */
-  readonly address: number;
+  readonly address: IpAddress;
   readonly type: DesiredService['type'];
   /** Where the Service asks for it. */
   readonly field: string;
@@ -26,13 +20,14 @@ export const LOAD_BALANCER_CLASS = 'l4lb.io/lb';
 /** Addresses inside the VIP ranges, each once; what cannot be a VIP is reported. */
 export function serviceAddresses(
   service: Service,
-  ranges: readonly Prefix4[],
+  ranges: readonly Prefix[],
   report: Report,
 ): ServiceAddress[] {
-  const found = new Map<string, ServiceAddress>();
+  const found = new Map<IpAddress, ServiceAddress>();
   const consider = (text: string, type: ServiceAddress['type'], field: string): void => {
     const address = usableAddress(text, type, field, ranges, report);
-    if (address !== undefined && !found.has(text)) found.set(text, { vip: text, address, type, field });
+    if (address === undefined || found.has(address)) return;
+    found.set(address, { vip: formatAddress(address), address, type, field });
   };
   for (const [index, text] of service.externalIPs.entries()) {
     consider(text, 'ExternalIPs', `spec.externalIPs.${index}`);
@@ -43,7 +38,7 @@ export function serviceAddresses(
     // With Proxy the traffic must go to the proxy that has the address, not here.
     if (ip === undefined || ipMode === 'Proxy') continue;
     if (ours) consider(ip, 'LoadBalancer', `status.loadBalancer.ingress.${index}`);
-    else if (rangeOf(parseIpv4(ip), ranges) !== undefined) {
+    else if (rangeOf(parseAddress(ip), ranges) !== undefined) {
       const message = `${ip} belongs to load balancer class ${service.loadBalancerClass}, so it is left to that; ours is ${LOAD_BALANCER_CLASS}, or none`;
       report('warning', 'load-balancer-class', message, 'spec.loadBalancerClass');
     }
@@ -55,31 +50,31 @@ function usableAddress(
   text: string,
   type: ServiceAddress['type'],
   field: string,
-  ranges: readonly Prefix4[],
+  ranges: readonly Prefix[],
   report: Report,
-): number | undefined {
-  const address = parseIpv4(text);
+): IpAddress | undefined {
+  const address = parseAddress(text);
   if (address === undefined) {
-    if (isIpv6(text)) report('warning', 'ipv6', `${text} is IPv6, which is not served yet`, field);
-    else report('error', 'invalid-address', `"${text}" is not an IPv4 address such as 10.1.0.2`, field);
+    const message = `"${text}" is not an address such as 10.1.0.2 or 2001:db8:1::2`;
+    report('error', 'invalid-address', message, field);
     return undefined;
   }
   const range = rangeOf(address, ranges);
   if (range === undefined) {
     // An ingress address elsewhere is another load balancer's business.
     if (type === 'LoadBalancer') return undefined;
-    const allowed = ranges.map(formatPrefix4).join(', ');
+    const allowed = ranges.map(formatPrefix).join(', ');
     report('warning', 'address-outside-ranges', `${text} is outside the VIP ranges (${allowed})`, field);
     return undefined;
   }
   if (deviceAddressOf(range) === address) {
-    const message = `${text} is held by the VIP device and cannot be a frontend; take another address of ${formatPrefix4(range)}`;
+    const message = `${text} is held by the VIP device and cannot be a frontend; take another address of ${formatPrefix(range)}`;
     report('error', 'vip-device-address', message, field);
     return undefined;
   }
   return address;
 }
 
-function rangeOf(address: number | undefined, ranges: readonly Prefix4[]): Prefix4 | undefined {
+function rangeOf(address: IpAddress | undefined, ranges: readonly Prefix[]): Prefix | undefined {
   return address === undefined ? undefined : ranges.find((range) => prefixContains(range, address));
 }

@@ -1,5 +1,6 @@
 /** The backends of a Service's ports, from its EndpointSlices. */
-import { formatPrefix4, isUnicast, type Prefix4, parseIpv4, prefixContains } from '../net/ipv4.ts';
+import { type Family, familyOf, formatAddress, isUnicast, parseAddress } from '../net/address.ts';
+import { formatPrefix, type Prefix, prefixContains } from '../net/prefix.ts';
 import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
 import type { DesiredBackend, Problem } from './desired-state.ts';
 import { endpointWeights } from './endpoint-weights.ts';
@@ -8,29 +9,33 @@ import { type Candidate, selectBackends } from './select-backends.ts';
 import type { ServedPort } from './service-ports.ts';
 import { MAX_BACKENDS } from './table-size.ts';
 
+/** Backends of one port. */
+export type BackendsByFamily = Readonly<Record<Family, readonly DesiredBackend[]>>;
+
 /**
- * One list of backends for each port, in the order of `ports`. `slices` are those of this Service.
+ * Lists of backends for each port, in the order of `ports`. `slices` are those of this Service.
  * Problems are about the slices, or the Service where none of them is to blame.
  */
 export function serviceBackends(
   service: Service,
   slices: readonly EndpointSlice[],
   ports: readonly ServedPort[],
-  ranges: readonly Prefix4[],
+  ranges: readonly Prefix[],
   problems: Problem[],
-): DesiredBackend[][] {
+): BackendsByFamily[] {
   const report = reportAbout(service, problems);
-  const usable = usableSlices(slices, problems, report);
-  const candidates = ports.map((): Candidate[] => []);
+  const usable = usableSlices(slices, problems);
+  const candidates = ports.map((): Record<Family, Candidate[]> => ({ 4: [], 6: [] }));
   const named = ports.map(() => false);
   for (const slice of usable) {
     const reportSlice = reportAbout(slice, problems);
+    const family = slice.addressType === 'IPv6' ? 6 : 4;
     const endpoints = readEndpoints(service, slice, ranges, reportSlice);
     for (const [index, port] of ports.entries()) {
       const number = portNumber(slice, port, reportSlice);
       if (number === undefined) continue;
       named[index] = true;
-      for (const endpoint of endpoints) candidates[index]?.push({ ...endpoint, port: number });
+      for (const endpoint of endpoints) candidates[index]?.[family].push({ ...endpoint, port: number });
     }
   }
   for (const [index, { name, port, protocol, field }] of ports.entries()) {
@@ -38,24 +43,19 @@ export function serviceBackends(
     const message = `no EndpointSlice of the service has a port named "${name}" with protocol ${protocol}, so ${port}/${protocol} has no backend`;
     report('warning', 'port-not-in-slices', message, field);
   }
-  return candidates.map((list, index) => bounded(selectBackends(list), ports[index], report));
+  return candidates.map((lists, index) => {
+    const backends = (family: Family) => bounded(selectBackends(lists[family]), ports[index], report);
+    return { 4: backends(4), 6: backends(6) };
+  });
 }
 
-/** IPv4 slices by name, so that which of two equal endpoints counts does not depend on their order here. */
-function usableSlices(
-  slices: readonly EndpointSlice[],
-  problems: Problem[],
-  report: Report,
-): EndpointSlice[] {
-  const usable = slices.filter(({ addressType }) => addressType === 'IPv4');
+/** By name, so that which of two equal endpoints counts does not depend on their order here. */
+function usableSlices(slices: readonly EndpointSlice[], problems: Problem[]): EndpointSlice[] {
+  const usable = slices.filter(({ addressType }) => addressType === 'IPv4' || addressType === 'IPv6');
   for (const slice of slices) {
-    if (slice.addressType === 'IPv4' || slice.addressType === 'IPv6') continue;
-    const message = `addressType ${slice.addressType} is not served; IPv4 is`;
+    if (usable.includes(slice)) continue;
+    const message = `addressType ${slice.addressType} is not served; IPv4 and IPv6 are`;
     reportAbout(slice, problems)('warning', 'unsupported-address-type', message, 'addressType');
-  }
-  // Beside IPv4 slices, IPv6 ones are the other half of a dual-stack service.
-  if (usable.length === 0 && slices.some(({ addressType }) => addressType === 'IPv6')) {
-    report('warning', 'ipv6', 'the service has IPv6 endpoints only, which are not served yet');
   }
   return usable.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
@@ -63,22 +63,24 @@ function usableSlices(
 function readEndpoints(
   service: Service,
   slice: EndpointSlice,
-  ranges: readonly Prefix4[],
+  ranges: readonly Prefix[],
   report: Report,
 ): Array<Omit<Candidate, 'port'>> {
   const weightOf = endpointWeights(slice, report);
   return slice.endpoints.flatMap((endpoint, index) => {
     const field = `endpoints.${index}`;
     // What further addresses mean is not defined by Kubernetes, and kube-proxy does not look at them.
-    const [address = ''] = endpoint.addresses;
-    const number = parseIpv4(address);
-    if (number === undefined || !isUnicast(number)) {
-      report('error', 'invalid-endpoint', `"${address}" is not an IPv4 address that a pod can have`, field);
+    const [written = ''] = endpoint.addresses;
+    const number = parseAddress(written);
+    if (number === undefined || `IPv${familyOf(number)}` !== slice.addressType || !isUnicast(number)) {
+      const message = `"${written}" is not an ${slice.addressType} address that a pod can have`;
+      report('error', 'invalid-endpoint', message, field);
       return [];
     }
+    const address = formatAddress(number);
     const range = ranges.find((each) => prefixContains(each, number));
     if (range !== undefined) {
-      const message = `${address} lies in the VIP range ${formatPrefix4(range)}: packets to it would come back here`;
+      const message = `${address} lies in the VIP range ${formatPrefix(range)}: packets to it would come back here`;
       report('error', 'endpoint-in-vip-range', message, field);
       return [];
     }
@@ -91,7 +93,7 @@ function readEndpoints(
         ready: ready || published,
         serving: serving || published,
         terminating: terminating && !published,
-        weight: weightOf(address),
+        weight: weightOf(number),
         ...(target === undefined ? {} : { target }),
         ...(node === undefined ? {} : { node }),
       },

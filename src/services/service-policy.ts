@@ -1,8 +1,23 @@
 /** What a Service asks for beside addresses and ports, and whether we can do it. */
+import { formatDuration, parseDuration } from '../config/duration.ts';
 import type { Service } from '../sources/kube-objects.ts';
+import { type DesiredService, SERVICE_MODES, type ServiceMode } from './desired-state.ts';
 import type { Report } from './report.ts';
+import type { ServiceSettings } from './service-settings.ts';
 
-const SOURCE_RANGES_ANNOTATION = 'service.beta.kubernetes.io/load-balancer-source-ranges';
+export const MODE_ANNOTATION = 'l4lb.io/mode';
+export const HASH_ANNOTATION = 'l4lb.io/hash';
+export const UDP_WINDOW_ANNOTATION = 'l4lb.io/udp-window';
+
+/** Kubernetes' own limits and default of sessionAffinityConfig.clientIP.timeoutSeconds. */
+const MAX_AFFINITY_SECONDS = 86_400;
+const DEFAULT_AFFINITY_SECONDS = 10_800;
+
+const HOUR = 3_600_000;
+const LONGEST_WINDOW = 168 * HOUR;
+
+/** How the Service's packets travel, for all its frontends. */
+export type ServicePolicy = Pick<DesiredService, 'mode' | 'affinity' | 'hash3' | 'window'>;
 
 /** The Service cannot be a service of ours by its nature: it claims no frontend. */
 export function canHaveFrontends(service: Service, report: Report): boolean {
@@ -20,35 +35,82 @@ export function canHaveFrontends(service: Service, report: Report): boolean {
   return true;
 }
 
-/**
- * False: the Service must not be served, because serving it would open what it closes. Features whose
- * lack only makes it less than it asks for are warnings.
- */
-export function mayBeServed(service: Service, report: Report): boolean {
-  if (service.sessionAffinity === 'ClientIP') {
-    const message = 'sessionAffinity ClientIP is not supported yet; connections of one client are spread';
-    report('warning', 'session-affinity', message, 'spec.sessionAffinity');
-  }
-  if (service.externalTrafficPolicy === 'Local') {
+export function servicePolicy(service: Service, settings: ServiceSettings, report: Report): ServicePolicy {
+  const mode = modeOf(service, settings, report);
+  if (service.externalTrafficPolicy === 'Local' && mode === 'snat') {
     const message =
-      'externalTrafficPolicy Local is not supported yet; all endpoints are used and see a SNAT address as client';
+      'externalTrafficPolicy Local is not supported in mode snat; all endpoints are used and see a SNAT address as client. Another l4lb.io/mode keeps the client address';
     report('warning', 'external-traffic-policy', message, 'spec.externalTrafficPolicy');
   }
-  const restricted = restrictingField(service);
-  if (restricted === undefined) return true;
-  const message =
-    'loadBalancerSourceRanges is not supported yet. The service is not served, because without the check it would be open to everybody; remove the ranges to serve it so';
-  report('error', 'source-ranges', message, restricted);
+  const affinity = affinityOf(service, report);
+  const window = windowOf(service, mode, affinity?.timeout ?? 0, settings, report);
+  return {
+    mode,
+    ...(affinity === undefined ? {} : { affinity }),
+    ...(hash3Of(service, report) ? { hash3: true } : {}),
+    ...(window === undefined ? {} : { window }),
+  };
+}
+
+function modeOf(service: Service, settings: ServiceSettings, report: Report): ServiceMode {
+  const field = `metadata.annotations.${MODE_ANNOTATION}`;
+  const text = service.annotations[MODE_ANNOTATION];
+  if (text === undefined) return settings.mode;
+  const mode = SERVICE_MODES.find((each) => each === text.trim());
+  if (mode === undefined) {
+    const message = `${MODE_ANNOTATION}: "${text}" must be one of ${SERVICE_MODES.join(', ')}; ${settings.mode} is used`;
+    report('error', 'invalid-mode', message, field);
+    return settings.mode;
+  }
+  if (mode === 'snat' || settings.dsr !== undefined) return mode;
+  const message = `${MODE_ANNOTATION}: "${mode}" needs the section dsr in lb-agent's configuration; ${settings.mode} is used`;
+  report('error', 'dsr-not-configured', message, field);
+  return settings.mode;
+}
+
+function affinityOf(service: Service, report: Report): DesiredService['affinity'] {
+  if (service.sessionAffinity !== 'ClientIP') return undefined;
+  const seconds = service.affinitySeconds ?? DEFAULT_AFFINITY_SECONDS;
+  if (seconds >= 1 && seconds <= MAX_AFFINITY_SECONDS) return { timeout: seconds * 1000 };
+  const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
+  const message = `timeoutSeconds ${seconds} must be 1 to ${MAX_AFFINITY_SECONDS}; ${DEFAULT_AFFINITY_SECONDS} is used`;
+  report('error', 'invalid-affinity-timeout', message, field);
+  return { timeout: DEFAULT_AFFINITY_SECONDS * 1000 };
+}
+
+function hash3Of(service: Service, report: Report): boolean {
+  const text = service.annotations[HASH_ANNOTATION]?.trim();
+  if (text === undefined || text === '5-tuple') return false;
+  if (text === '3-tuple') return true;
+  const message = `${HASH_ANNOTATION}: "${text}" must be 5-tuple or 3-tuple (addresses and protocol); 5-tuple is used`;
+  report('error', 'invalid-hash', message, `metadata.annotations.${HASH_ANNOTATION}`);
   return false;
 }
 
-/** The field that says who may come, unless that is everybody. */
-function restrictingField(service: Service): string | undefined {
-  const ranges = service.loadBalancerSourceRanges;
-  if (ranges.length > 0) return ranges.includes('0.0.0.0/0') ? undefined : 'spec.loadBalancerSourceRanges';
-  // The older way to say it, which Kubernetes still obeys when the field is empty.
-  const annotation = service.annotations[SOURCE_RANGES_ANNOTATION]?.trim() ?? '';
-  const listed = annotation.split(',').map((range) => range.trim());
-  if (annotation === '' || listed.includes('0.0.0.0/0')) return undefined;
-  return `metadata.annotations.${SOURCE_RANGES_ANNOTATION}`;
+/** A client with affinity is held at least as long as it was promised. */
+function windowOf(
+  service: Service,
+  mode: ServiceMode,
+  affinityTimeout: number,
+  { dsr }: ServiceSettings,
+  report: Report,
+): DesiredService['window'] {
+  const text = service.annotations[UDP_WINDOW_ANNOTATION]?.trim();
+  const field = `metadata.annotations.${UDP_WINDOW_ANNOTATION}`;
+  if (mode === 'snat' || dsr === undefined) {
+    if (text === undefined) return undefined;
+    const message = `${UDP_WINDOW_ANNOTATION} says nothing in mode snat, where every flow is known; remove it, or set ${MODE_ANNOTATION}`;
+    report('warning', 'unused-udp-window', message, field);
+    return undefined;
+  }
+  const own = text === undefined ? undefined : parseDuration(text);
+  const isFine = own !== undefined && own <= LONGEST_WINDOW;
+  if (text !== undefined && !isFine) {
+    const message = `${UDP_WINDOW_ANNOTATION}: "${text}" must be a duration, 0s to ${formatDuration(LONGEST_WINDOW)}, such as 30s; ${formatDuration(dsr.window.udp)} is used`;
+    report('error', 'invalid-udp-window', message, field);
+  }
+  return {
+    tcp: Math.max(dsr.window.tcp, affinityTimeout),
+    udp: isFine ? own : Math.max(dsr.window.udp, affinityTimeout),
+  };
 }

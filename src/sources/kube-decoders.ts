@@ -50,6 +50,9 @@ const serviceSchema = z.object({
       ports: list(z.object({ name: text, port: z.int(), protocol: text })),
       publishNotReadyAddresses: flag,
       sessionAffinity: text,
+      sessionAffinityConfig: z
+        .object({ clientIP: z.object({ timeoutSeconds: z.int().nullish() }).nullish() })
+        .nullish(),
       externalTrafficPolicy: text,
       loadBalancerClass: text,
       loadBalancerSourceRanges: list(z.string()),
@@ -100,6 +103,7 @@ export function decodeService(value: unknown): Decoded<Service> {
       ),
       publishNotReadyAddresses: spec?.publishNotReadyAddresses ?? false,
       sessionAffinity: spec?.sessionAffinity ?? 'None',
+      ...given('affinitySeconds', spec?.sessionAffinityConfig?.clientIP?.timeoutSeconds),
       externalTrafficPolicy: spec?.externalTrafficPolicy ?? 'Cluster',
       ...given('loadBalancerClass', spec?.loadBalancerClass),
       loadBalancerSourceRanges: spec?.loadBalancerSourceRanges ?? [],

@@ -46,6 +46,8 @@ export interface Service extends KubeObject {
   readonly ports: readonly ServicePort[];
   readonly publishNotReadyAddresses: boolean;
   readonly sessionAffinity: string;
+  /** sessionAffinityConfig.clientIP.timeoutSeconds */
+  readonly affinitySeconds?: number;
   readonly externalTrafficPolicy: string;
   readonly loadBalancerClass?: string;
   readonly loadBalancerSourceRanges: readonly string[];

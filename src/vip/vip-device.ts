@@ -3,17 +3,17 @@
  * down says "do not"; making or repairing it never changes which.
  */
 import { rmSync } from 'node:fs';
-import type { Prefix4 } from '../net/ipv4.ts';
+import { formatPrefix, type Prefix } from '../net/prefix.ts';
 import { findLink, ipIdempotent, type Link, listAddresses } from '../node/ip.ts';
 import { CommandError, type RunCommand, runChecked } from '../node/run-command.ts';
 import type { NodeIdentity } from '../node/sysctl-record.ts';
 import { addressText, type JsonRule, planVip, wantedAddresses } from './vip-plan.ts';
-import { readVipRecord, type VipRecord, writeVipRecord } from './vip-record.ts';
+import { rangesOf, readVipRecord, type VipRecord, writeVipRecord } from './vip-record.ts';
 
 export interface VipDeviceOptions {
   readonly name: string;
   readonly kind: 'dummy' | 'ifb' | 'existing';
-  readonly ranges: readonly Prefix4[];
+  readonly ranges: readonly Prefix[];
   /** Where what was made is recorded. */
   readonly recordFile: string;
   readonly identity: NodeIdentity;
@@ -72,11 +72,15 @@ export async function ensureVipDevice(options: VipDeviceOptions): Promise<string
     device: name,
     made: link === undefined ? options.kind !== 'existing' : (former?.made ?? false),
     addresses: [...new Set([...(former?.addresses ?? []), ...wantedAddresses(ranges).map(addressText)])],
-    ranges: [...(former?.ranges ?? []), ...ranges],
+    ranges: [...(former?.ranges ?? []), ...ranges.map(formatPrefix)],
   };
   if (link !== undefined) checkKind(options, link);
   // What is about to be made is on record first: killed in between, cleanup knows of it.
-  const settled = { ...next, addresses: wantedAddresses(ranges).map(addressText), ranges };
+  const settled = {
+    ...next,
+    addresses: wantedAddresses(ranges).map(addressText),
+    ranges: ranges.map(formatPrefix),
+  };
   const changes = JSON.stringify(former) !== JSON.stringify(settled);
   if (changes || link === undefined) writeVipRecord(recordFile, next);
   if (link === undefined) {
@@ -88,7 +92,7 @@ export async function ensureVipDevice(options: VipDeviceOptions): Promise<string
       device: name,
       ranges,
       mayRemove: (address) => next.made || (former?.addresses ?? []).includes(address),
-      formerRanges: former?.ranges ?? [],
+      formerRanges: former === undefined ? [] : rangesOf(former),
     },
     { addresses: await listAddresses(run, name), rules: await listRules(run) },
   );
@@ -101,8 +105,17 @@ export async function ensureVipDevice(options: VipDeviceOptions): Promise<string
 }
 
 async function listRules(run: RunCommand): Promise<JsonRule[]> {
-  const text = await runChecked(run, 'ip', ['-4', '-j', 'rule', 'show']);
-  return text.trim() === '' ? [] : (JSON.parse(text) as JsonRule[]);
+  const rules: JsonRule[] = [];
+  for (const family of [4, 6] as const) {
+    const { code, stdout, stderr } = await run('ip', [`-${family}`, '-j', 'rule', 'show']);
+    // A kernel without IPv6 has no rules of it.
+    if (code !== 0 && family === 4)
+      throw new CommandError('ip', ['-4', '-j', 'rule'], { code, stdout, stderr });
+    const found =
+      code !== 0 || stdout.trim() === '' ? [] : (JSON.parse(stdout) as Array<Omit<JsonRule, 'family'>>);
+    rules.push(...found.map((rule) => ({ ...rule, family })));
+  }
+  return rules;
 }
 
 /** Announce or withdraw: the device's administrative state. True when it had to be changed. */
@@ -146,7 +159,7 @@ export async function removeVipDevice(
     }
   }
   const rules = planVip(
-    { device: record.device, ranges: [], mayRemove: () => false, formerRanges: record.ranges },
+    { device: record.device, ranges: [], mayRemove: () => false, formerRanges: rangesOf(record) },
     { addresses: [], rules: await listRules(run) },
   );
   for (const rule of rules) {

@@ -6,7 +6,8 @@
  * mask, so that the kernel has a connected route for the range while the
  * device is up, and takes no other address of it for its own.
  */
-import { deviceAddressOf, formatIpv4, formatPrefix4, type Prefix4 } from '../net/ipv4.ts';
+import { type Family, familyOf, formatAddress } from '../net/address.ts';
+import { addressBits, deviceAddressOf, formatPrefix, type Prefix } from '../net/prefix.ts';
 import type { InterfaceAddress } from '../node/ip.ts';
 
 /** A policy rule by which packets for a range never follow a shorter route. */
@@ -15,6 +16,7 @@ export interface LoopRule {
   /** `10.1.0.0/24` */
   readonly range: string;
   readonly action: readonly string[];
+  readonly family: Family;
 }
 
 /**
@@ -24,38 +26,41 @@ export interface LoopRule {
  * drain would not withdraw. Rules are no routes: the first lets only routes be used that are as specific
  * as the range, the second drops the rest.
  */
-export function loopRules(ranges: readonly Prefix4[]): LoopRule[] {
+export function loopRules(ranges: readonly Prefix[]): LoopRule[] {
   return ranges.flatMap((range) => {
-    const text = formatPrefix4(range);
+    const text = formatPrefix(range);
+    const family = familyOf(range.network);
     const shorter = Math.max(range.length - 1, 0);
     return [
       {
         priority: 32000,
         range: text,
+        family,
         action: ['lookup', 'main', 'suppress_prefixlength', String(shorter)],
       },
-      { priority: 32001, range: text, action: ['blackhole'] },
+      { priority: 32001, range: text, family, action: ['blackhole'] },
     ];
   });
 }
 
 /** What the device should hold. A range of one or two addresses has none to spare. */
-export function wantedAddresses(ranges: readonly Prefix4[]): InterfaceAddress[] {
+export function wantedAddresses(ranges: readonly Prefix[]): InterfaceAddress[] {
   return ranges.flatMap((range) => {
     const address = deviceAddressOf(range);
-    return address === undefined ? [] : [{ address: formatIpv4(address), prefixLength: range.length }];
+    return address === undefined ? [] : [{ address: formatAddress(address), prefixLength: range.length }];
   });
 }
 
 export const addressText = (one: InterfaceAddress): string => `${one.address}/${one.prefixLength}`;
 
-/** A rule as `ip -j rule` prints it. */
+/** A rule as `ip -j rule` prints it, and of which family it is. */
 export interface JsonRule {
   readonly priority: number;
   readonly dst?: string;
   readonly dstlen?: number;
   readonly suppress_prefixlen?: number;
   readonly action?: string;
+  readonly family: Family;
 }
 
 export interface VipState {
@@ -65,17 +70,19 @@ export interface VipState {
 
 export interface VipWish {
   readonly device: string;
-  readonly ranges: readonly Prefix4[];
+  readonly ranges: readonly Prefix[];
   /** Addresses we may take away: all on a device we made, else those we put there. */
   readonly mayRemove: (address: string) => boolean;
   /** Ranges whose rules are ours from an earlier configuration. */
-  readonly formerRanges: readonly Prefix4[];
+  readonly formerRanges: readonly Prefix[];
 }
 
 const ruleName = (rule: { priority: number; range: string }): string => `${rule.priority} ${rule.range}`;
-const jsonRuleName = (rule: JsonRule): string => `${rule.priority} ${rule.dst ?? ''}/${rule.dstlen ?? 32}`;
+const jsonRuleName = (rule: JsonRule): string =>
+  `${rule.priority} ${rule.dst ?? ''}/${rule.dstlen ?? addressBits(rule.family)}`;
 
 const ruleCommand = (verb: 'add' | 'del', rule: LoopRule): string[] => [
+  ...(rule.family === 6 ? ['-6'] : []),
   'rule',
   verb,
   'pref',
@@ -102,7 +109,8 @@ export function planVip(wish: VipWish, state: VipState): string[][] {
     ...wanted
       .map(addressText)
       .filter((text) => !present.has(text))
-      .map((text) => ['addr', 'add', text, 'dev', wish.device]),
+      // Nobody else is on the device who could have the address.
+      .map((text) => ['addr', 'add', text, 'dev', wish.device, ...(text.includes(':') ? ['nodad'] : [])]),
     ...loopRules(wish.formerRanges)
       .filter((rule) => !wantedRules.has(ruleName(rule)) && presentRules.has(ruleName(rule)))
       .map((rule) => ruleCommand('del', rule)),

@@ -44,6 +44,7 @@ export function desiredServices(
       namespace: 'bench',
       name: `service-${n}`,
       type: 'LoadBalancer',
+      mode: 'snat',
       tableSize,
       backends: backendsOf(n, backendsEach, network, hosts),
     };

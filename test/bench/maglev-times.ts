@@ -1,6 +1,6 @@
 /** How long the product takes to build a Maglev table. */
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { identityOfIpv4 } from '../../src/maglev/backend-identity.ts';
+import { identityOf } from '../../src/maglev/backend-identity.ts';
 import { buildTable, type TableMember } from '../../src/maglev/build-table.ts';
 import type { MaglevResult } from './report.ts';
 import { median } from './statistics.ts';
@@ -15,7 +15,7 @@ const SIZES = [
 
 function members(count: number): TableMember[] {
   return Array.from({ length: count }, (_, n) => ({
-    identity: identityOfIpv4(0x0a030001 + n, 8080, IPPROTO_TCP),
+    identity: identityOf(0x0a030001 + n, 8080, IPPROTO_TCP),
     weight: 1,
   }));
 }

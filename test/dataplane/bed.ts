@@ -20,6 +20,8 @@ export const CONFIG: DataplaneConfig = {
     device: { name: 'lb-vip0', kind: 'dummy' },
     echo: true,
   },
+  mode: 'snat',
+  dsr: undefined,
   snat: {
     ranges: [{ first: 0x0a020010, count: 1, own: false }],
     ports: { min: 1024, max: 65535 },
@@ -77,6 +79,7 @@ export function serviceOn(vip: string, backends: readonly DesiredBackend[], tabl
     namespace: 'test',
     name: vip,
     type: 'LoadBalancer',
+    mode: 'snat',
     tableSize,
     backends,
   };

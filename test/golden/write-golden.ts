@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { identityOfIpv4 } from '../../src/maglev/backend-identity.ts';
+import { identityOf } from '../../src/maglev/backend-identity.ts';
 import { buildTable } from '../../src/maglev/build-table.ts';
-import { type FlowTuple, flowHash, slotOf } from '../../src/maglev/flow-hash.ts';
+import { type FlowTuple, flowHash, type HashedPart, slotOf } from '../../src/maglev/flow-hash.ts';
 import { hashIdentity } from '../../src/maglev/hash-identity.ts';
+import { parseAddress } from '../../src/net/address.ts';
 import { TABLE_SIZES } from '../../src/services/desired-state.ts';
 import { referenceTable } from '../model/maglev-reference.ts';
 
@@ -18,6 +19,39 @@ export interface FlowVectors {
     readonly hash: number;
     readonly slots: Readonly<Record<string, number>>;
   }>;
+}
+
+/** Of both families: IPv6, and IPv4 where not the whole tuple is hashed. Addresses as text. */
+export interface PartVectors {
+  readonly vectors: ReadonlyArray<{
+    readonly seed: string;
+    readonly flow: {
+      readonly client: string;
+      readonly vip: string;
+      readonly clientPort: number;
+      readonly vipPort: number;
+      readonly protocol: number;
+    };
+    readonly part: HashedPart;
+    readonly hash: number;
+  }>;
+}
+
+/** IPv6 identities. */
+export interface IdentityVectors {
+  readonly identities: ReadonlyArray<{
+    readonly address: string;
+    readonly port: number;
+    readonly protocol: number;
+    readonly words: readonly string[];
+  }>;
+}
+
+/** Throws when the text is no address. */
+export function addressOf(text: string) {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
 }
 
 export interface TableVectors {
@@ -45,7 +79,7 @@ export function goldenTable(
   slots: number,
   weights: readonly number[],
 ): GoldenTable {
-  const members = weights.map((weight, i) => ({ identity: identityOfIpv4(0x0a000001 + i, 80, 6), weight }));
+  const members = weights.map((weight, i) => ({ identity: identityOf(0x0a000001 + i, 80, 6), weight }));
   const owners = buildTable(build, members, slots)?.owners ?? new Uint16Array();
   const bytes = Buffer.alloc(owners.length * 2);
   owners.forEach((owner, slot) => {
@@ -80,6 +114,55 @@ function flowVectors(): FlowVectors {
   };
 }
 
+function partVectors(): PartVectors {
+  const flows = [
+    { client: '2001:db8::7', vip: '2001:db8:1::2', clientPort: 40000, vipPort: 53, protocol: 17 },
+    { client: '2001:db8::8', vip: '2001:db8:1::2', clientPort: 40000, vipPort: 53, protocol: 17 },
+    { client: '2001:db8:0:1::7', vip: '2001:db8:1::2', clientPort: 40000, vipPort: 53, protocol: 17 },
+    { client: '2001:db8::7', vip: '2001:db8:1::3', clientPort: 40000, vipPort: 443, protocol: 6 },
+    { client: 'fd12:3456:789a:bcde:f012:3456:789a:bcde', vip: '::', clientPort: 1, vipPort: 2, protocol: 6 },
+    {
+      client: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+      vip: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe',
+      clientPort: 65535,
+      vipPort: 65535,
+      protocol: 255,
+    },
+    { client: '192.0.2.7', vip: '10.1.0.2', clientPort: 40000, vipPort: 53, protocol: 17 },
+  ];
+  const seeds = [0n, 0x0123456789abcdefn, 0xffffffffffffffffn];
+  return {
+    vectors: seeds.flatMap((seed) =>
+      flows.flatMap((flow) =>
+        (['tuple', 'addresses', 'client'] as const).map((part) => {
+          const tuple = { ...flow, client: addressOf(flow.client), vip: addressOf(flow.vip) };
+          return { seed: String(seed), flow, part, hash: flowHash(tuple, seed, part) };
+        }),
+      ),
+    ),
+  };
+}
+
+function identityVectors(): IdentityVectors {
+  const identities = [
+    ['2001:db8:3::1', 80, 6],
+    ['2001:db8:3::1', 80, 17],
+    ['2001:db8:3::1', 81, 6],
+    ['2001:db8:3::2', 80, 6],
+    ['2001:db8:3:1::1', 80, 6],
+    ['::a00:1', 80, 6],
+    ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', 65535, 255],
+  ] as const;
+  return {
+    identities: identities.map(([address, port, protocol]) => ({
+      address,
+      port,
+      protocol,
+      words: hashIdentity(identityOf(addressOf(address), port, protocol)).map(String),
+    })),
+  };
+}
+
 function tableVectors(): TableVectors {
   const identities = [
     [0x0a000001, 80, 6],
@@ -93,7 +176,7 @@ function tableVectors(): TableVectors {
       address,
       port,
       protocol,
-      words: hashIdentity(identityOfIpv4(address, port, protocol)).map(String),
+      words: hashIdentity(identityOf(address, port, protocol)).map(String),
     })),
     tables: [
       goldenTable(referenceTable, 251, [1]),
@@ -113,5 +196,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const write = (name: string, value: object): void =>
     writeFileSync(new URL(`./${name}.json`, import.meta.url), `${JSON.stringify(value, undefined, 2)}\n`);
   write('flow-hash', flowVectors());
+  write('flow-hash-parts', partVectors());
+  write('identity-ipv6', identityVectors());
   write('maglev-table', tableVectors());
 }

@@ -56,11 +56,11 @@ function modelConfig(bed: Bed): ModelConfig {
   return {
     hashSeed,
     vips: vips.ranges.map(({ network, length }) => ({
-      network,
+      network: Number(network),
       mask: length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0,
     })),
     snat: snat.ranges.flatMap(({ first, count, own }) =>
-      Array.from({ length: count }, (_, i) => ({ address: first + i, own })),
+      Array.from({ length: count }, (_, i) => ({ address: Number(first) + i, own })),
     ),
     portMin: snat.ports.min,
     portMax: snat.ports.max,

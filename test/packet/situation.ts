@@ -33,6 +33,8 @@ export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
   );
   return {
     vips: { ...config.vips, echo: options.echo ?? true },
+    mode: config.mode,
+    dsr: config.dsr,
     snat: {
       ranges: [...config.snat.ranges, { first: OWN, count: 1, own: true }],
       ports: options.ports ?? { min: 2000, max: 2019 },
@@ -61,6 +63,7 @@ export const service = (
   namespace: 'test',
   name: `${ipText(vip)}-${port}-${protocol}`.toLowerCase(),
   type: 'ExternalIPs',
+  mode: 'snat',
   tableSize: 251,
   backends: backends
     .map((backend) => ({ weight: 1, state: 'active' as const, ...backend }))

@@ -11,7 +11,8 @@ import { linksDirectory } from '../../dataplane/maps.ts';
 import type { ServiceNames } from '../../dataplane/service-names.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { layout } from '../../layout/generated.ts';
-import { formatIpv4 } from '../../net/ipv4.ts';
+import { parseAddress } from '../../net/address.ts';
+import { formatRange } from '../../net/address-range.ts';
 import { runCommand } from '../../node/run-command.ts';
 import { nodeIdentity } from '../../node/sysctl-record.ts';
 import { readVipDevice } from '../../vip/vip-device.ts';
@@ -38,7 +39,7 @@ export async function readFacts(
     drained: existsSync(files.drained),
     manifests: config?.source.manifests,
     snatAddresses: names.snat.map(({ first, count }) =>
-      count === 1 ? formatIpv4(first) : `${formatIpv4(first)}-${formatIpv4(first + count - 1)}`,
+      formatRange({ first: parseAddress(first) ?? 0, count }),
     ),
     snatPorts: config && `${config.snat.ports.min}-${config.snat.ports.max}`,
     maps,

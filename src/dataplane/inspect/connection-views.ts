@@ -1,7 +1,14 @@
 /** Flows as the API shows them: what the records say, one after the other. */
 import type { ConnectionView } from '../../api/types.ts';
-import { backend as backendLayout, flowRecord, flowState, flowStateNames } from '../../layout/generated.ts';
-import { formatIpv4 } from '../../net/ipv4.ts';
+import {
+  backend as backendLayout,
+  flowFlag,
+  flowRecord,
+  flowState,
+  flowStateNames,
+} from '../../layout/generated.ts';
+import { addressOfWords, formatEndpoint, parseAddress, readAddress } from '../../net/address.ts';
+import { addressAfter } from '../../net/prefix.ts';
 import { formatKey, protocolName } from '../frontend-key.ts';
 import type { ServiceNames } from '../service-names.ts';
 import { plainName } from './counter-help.ts';
@@ -37,23 +44,27 @@ function connectionView(
 ): ConnectionView {
   const { backends, flow_records: records } = maps.arrays;
   const record = flowRecord.read(records.view, at);
-  const { addr, port } = backendLayout.offsets;
+  const { addr, port, family } = backendLayout.offsets;
+  const flowFamily = (record.flags & flowFlag.FLOW_F_V6) === 0 ? 4 : 6;
   const entry = record.backend * backends.stride;
   const isThere = record.backend < backends.entries;
   const backend = isThere
-    ? `${formatIpv4(backends.view.getUint32(entry + addr, false))}:${backends.view.getUint16(entry + port, false)}`
+    ? formatEndpoint(
+        readAddress(backends.view, entry + addr, backends.view.getUint8(entry + family)),
+        backends.view.getUint16(entry + port, false),
+      )
     : '';
   const frontend = formatKey({
-    vip: record.vip[0] as number,
+    vip: addressOfWords(record.vip, flowFamily),
     port: record.vipPort,
     protocol: record.protocol,
   });
   const service = names.frontends[frontend];
   return {
     protocol: protocolName(record.protocol),
-    client: `${formatIpv4(record.client[0] as number)}:${record.clientPort}`,
+    client: formatEndpoint(addressOfWords(record.client, flowFamily), record.clientPort),
     frontend,
-    snat: `${snatAddress(names, record.snatIndex)}:${record.snatPort}`,
+    snat: snatEndpoint(names, record.snatIndex, record.snatPort),
     backend,
     state: plainName(flowStateNames[state] ?? ''),
     idleSeconds: Math.floor(idle),
@@ -62,11 +73,12 @@ function connectionView(
   };
 }
 
-function snatAddress(names: ServiceNames, index: number): string {
+function snatEndpoint(names: ServiceNames, index: number, port: number): string {
   let left = index;
   for (const { first, count } of names.snat) {
-    if (left < count) return formatIpv4(first + left);
+    const address = left < count ? parseAddress(first) : undefined;
+    if (address !== undefined) return formatEndpoint(addressAfter(address, left), port);
     left -= count;
   }
-  return `#${index}`;
+  return `#${index}:${port}`;
 }

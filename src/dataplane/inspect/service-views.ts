@@ -7,11 +7,12 @@ import {
   nextHopState,
   SLOT_BACKEND,
 } from '../../layout/generated.ts';
-import { formatIpv4 } from '../../net/ipv4.ts';
+import { compareAddresses, familyOf, formatAddress, wordsOf } from '../../net/address.ts';
 import type { ActualBackend, ActualService } from '../actual-state.ts';
 import { formatKey, protocolName } from '../frontend-key.ts';
 import type { DataplaneMaps } from '../maps.ts';
-import type { BackendNames, FrontendNames } from '../service-names.ts';
+import { modeOfFlags } from '../service-flags.ts';
+import { type BackendNames, type FrontendNames, nameOfBackend } from '../service-names.ts';
 import { tableSlots } from '../table-word.ts';
 import { addTraffic, type Snapshot } from './snapshot.ts';
 
@@ -19,11 +20,11 @@ export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: Ac
   const frontend = formatKey(service.key);
   const names = snapshot.names.frontends[frontend];
   const backends = [...service.members.values()]
-    .sort((x, y) => x.endpoint - y.endpoint)
+    .sort(compareEntries)
     .map((entry) => backendView(maps, snapshot, service, entry, names));
   return {
     id: service.index,
-    vip: formatIpv4(service.key.vip),
+    vip: formatAddress(service.key.vip),
     port: service.key.port,
     protocol: protocolName(service.key.protocol),
     frontend,
@@ -31,7 +32,7 @@ export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: Ac
     namespace: names?.namespace ?? '',
     name: names?.name ?? '',
     ...(names?.portName === undefined ? {} : { portName: names.portName }),
-    mode: 'snat',
+    mode: modeOfFlags(service.flags),
     tableSize: tableSlots(service.table),
     backends,
     activeFlows: backends.reduce((sum, { activeFlows }) => sum + activeFlows, 0),
@@ -53,7 +54,7 @@ function backendView(
   const { reason, target, node } = namesOfBackend(names, entry);
   return {
     index: entry.index,
-    address: formatIpv4(entry.address),
+    address: formatAddress(entry.address),
     port: entry.port,
     state: entry.state === backendState.BACKEND_DRAINING ? 'draining' : 'active',
     ...(reason === undefined ? {} : { reason }),
@@ -74,7 +75,7 @@ export function maglevView(maps: DataplaneMaps, snapshot: Snapshot, service: Act
   const slots = tableSlots(service.table);
   const members = [...service.members.values()]
     .filter((entry) => entry.slots > 0 || weightOf(names, entry) > 0)
-    .sort((x, y) => x.endpoint - y.endpoint);
+    .sort(compareEntries);
   const sum = members.reduce((total, entry) => total + weightOf(names, entry), 0);
   return {
     frontend,
@@ -82,7 +83,7 @@ export function maglevView(maps: DataplaneMaps, snapshot: Snapshot, service: Act
     tableSize: slots,
     fingerprint: tableFingerprint(maps, service),
     backends: members.map((entry) => ({
-      address: formatIpv4(entry.address),
+      address: formatAddress(entry.address),
       port: entry.port,
       weight: weightOf(names, entry),
       slots: entry.slots,
@@ -93,8 +94,8 @@ export function maglevView(maps: DataplaneMaps, snapshot: Snapshot, service: Act
 }
 
 /**
- * First 16 hexadecimal digits of the SHA-256 over the slots in order, each as address (4 bytes), port (2)
- * and protocol (1), big-endian. Indexes differ between nodes, identities do not.
+ * First 16 hexadecimal digits of the SHA-256 over the slots in order, each as address (4 bytes, or 16), port
+ * (2) and protocol (1), big-endian. Indexes differ between nodes, identities do not.
  */
 export function tableFingerprint(maps: DataplaneMaps, service: ActualService): string {
   const slots = tableSlots(service.table);
@@ -102,19 +103,33 @@ export function tableFingerprint(maps: DataplaneMaps, service: ActualService): s
   const byPosition = new Map(
     [...service.members.values()].map((entry) => [entry.index - service.table.block, entry]),
   );
-  const identities = Buffer.alloc(slots * 7);
+  const hash = createHash('sha256');
+  const identities = new Map(
+    [...byPosition].map(([position, entry]) => [position, identityBytes(entry, service.key.protocol)]),
+  );
+  const unknown = identityBytes({ address: 0, port: 0 }, service.key.protocol);
   for (let slot = 0; slot < slots; slot++) {
     const position = memory.readUInt16LE(service.table.line * stride + slot * 2) & SLOT_BACKEND;
-    const entry = byPosition.get(position);
-    identities.writeUInt32BE(entry?.address ?? 0, slot * 7);
-    identities.writeUInt16BE(entry?.port ?? 0, slot * 7 + 4);
-    identities.writeUInt8(service.key.protocol, slot * 7 + 6);
+    hash.update(identities.get(position) ?? unknown);
   }
-  return createHash('sha256').update(identities).digest('hex').slice(0, 16);
+  return hash.digest('hex').slice(0, 16);
+}
+
+function identityBytes({ address, port }: Pick<ActualBackend, 'address' | 'port'>, protocol: number): Buffer {
+  const words = wordsOf(address).slice(0, familyOf(address) === 4 ? 1 : 4);
+  const bytes = Buffer.alloc(words.length * 4 + 3);
+  for (const [index, word] of words.entries()) bytes.writeUInt32BE(word, index * 4);
+  bytes.writeUInt16BE(port, words.length * 4);
+  bytes.writeUInt8(protocol, words.length * 4 + 2);
+  return bytes;
+}
+
+function compareEntries(x: ActualBackend, y: ActualBackend): number {
+  return compareAddresses(x.address, y.address) || x.port - y.port;
 }
 
 function namesOfBackend(names: FrontendNames | undefined, entry: ActualBackend): Partial<BackendNames> {
-  return names?.backends[`${formatIpv4(entry.address)}:${entry.port}`] ?? {};
+  return names?.backends[nameOfBackend({ address: formatAddress(entry.address), port: entry.port })] ?? {};
 }
 
 function weightOf(names: FrontendNames | undefined, entry: ActualBackend): number {

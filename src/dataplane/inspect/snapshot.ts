@@ -4,7 +4,7 @@ import type { TrafficView } from '../../api/types.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { backend as backendLayout, DROPS_PER_SERVICE } from '../../layout/generated.ts';
 import { type ActualService, readActualState } from '../actual-state.ts';
-import { isVipKey, keyNumber } from '../frontend-key.ts';
+import { compareKeys, isVipKey } from '../frontend-key.ts';
 import type { DataplaneMaps } from '../maps.ts';
 import type { JiffiesClock } from '../next-hop-table.ts';
 import type { ServiceNames } from '../service-names.ts';
@@ -36,9 +36,7 @@ const TRAFFIC_WORDS = 8;
 export function takeSnapshot({ kernel, maps, clock, names }: InspectionContext): Snapshot {
   const now = names();
   const all = [...readActualState(maps, kernel).services.values()];
-  const services = all
-    .filter(({ key }) => !isVipKey(key))
-    .sort((x, y) => keyNumber(x.key) - keyNumber(y.key));
+  const services = all.filter(({ key }) => !isVipKey(key)).sort((x, y) => compareKeys(x.key, y.key));
   const indexes = services.map(({ index }) => index);
   const entries = services.flatMap(({ members, former }) => [...members.values(), ...former]);
   const lastService = indexes.reduce((last, index) => Math.max(last, index), 0);

@@ -15,6 +15,7 @@ function service(vip: string): DesiredService {
     namespace: 'd',
     name: vip,
     type: 'ExternalIPs',
+    mode: 'snat',
     tableSize: 251,
     backends: [],
   };

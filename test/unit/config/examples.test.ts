@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/parse-config.ts';
 import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
+import { serviceSettings } from '../../../src/services/service-settings.ts';
 import { ManifestDirectory } from '../../../src/sources/manifest-directory.ts';
 
 test('the examples give the services they describe, without a problem', async () => {
@@ -9,10 +10,7 @@ test('the examples give the services they describe, without a problem', async ()
   await source.start(() => {});
   await source.stop();
   const { services, slices, problems } = source.snapshot();
-  const state = buildDesiredState(services, slices, {
-    ranges: config.vips.ranges,
-    defaultTableSize: config.maglev.slots,
-  });
+  const state = buildDesiredState(services, slices, serviceSettings(config));
   expect([...problems, ...state.problems]).toEqual([]);
   const lines = state.services.map(({ frontend: { vip, port, protocol }, backends, tableSize }) => {
     const shares = backends.map(({ address, port, weight }) => `${address}:${port}*${weight}`);

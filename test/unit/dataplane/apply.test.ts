@@ -45,6 +45,7 @@ function service(backends: DesiredBackend[], more: Partial<DesiredService> = {})
     namespace: 'a',
     name: 'b',
     type: 'LoadBalancer',
+    mode: 'snat',
     tableSize: 251,
     backends,
     ...more,

@@ -43,6 +43,7 @@ const serviceArbitrary: fc.Arbitrary<DesiredService> = fc
     namespace: 'default',
     name: `s${vip}`,
     type: 'LoadBalancer',
+    mode: 'snat' as const,
     tableSize,
     backends: [...backends].sort((x, y) => (x.address < y.address ? -1 : 1) || x.port - y.port),
   }));
@@ -200,6 +201,7 @@ function serviceOf(vip: string, backends: readonly DesiredBackend[], tableSize =
     namespace: 'a',
     name: 'b',
     type: 'LoadBalancer',
+    mode: 'snat',
     tableSize,
     backends,
   };

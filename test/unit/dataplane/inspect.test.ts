@@ -19,6 +19,7 @@ const DNS: DesiredService = {
   name: 'dns',
   portName: 'dns',
   type: 'LoadBalancer',
+  mode: 'snat',
   tableSize: 251,
   backends: [
     { address: '10.0.0.1', port: 5353, weight: 1, state: 'active', target: 'default/dns-0' },
@@ -98,6 +99,7 @@ test('services and backends, with names, shares and reasons', async () => {
     name: 'dns',
     portName: 'dns',
     type: 'LoadBalancer',
+    mode: 'snat',
     tableSize: 251,
     traffic: { packetsIn: 5, bytesIn: 500, packetsOut: 0, bytesOut: 0, flows: 2 },
     backends: [

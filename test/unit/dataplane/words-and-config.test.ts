@@ -73,6 +73,8 @@ test('the hash of a frontend, worked out by hand from docs/packet-path.md', () =
 
 const config: DataplaneConfig = {
   vips: { ranges: [{ network: 0x0a010000, length: 24 }], device: { name: 'v', kind: 'dummy' }, echo: true },
+  mode: 'snat',
+  dsr: undefined,
   snat: {
     ranges: [
       { first: 0x0a020010, count: 3, own: false },

@@ -5,11 +5,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { identityOfIpv4 } from '../../../src/maglev/backend-identity.ts';
+import { identityOf } from '../../../src/maglev/backend-identity.ts';
 import { flowHash, slotOf } from '../../../src/maglev/flow-hash.ts';
 import { hashIdentity } from '../../../src/maglev/hash-identity.ts';
-import type { FlowVectors, TableVectors } from '../../golden/write-golden.ts';
-import { goldenTable } from '../../golden/write-golden.ts';
+import type { FlowVectors, IdentityVectors, PartVectors, TableVectors } from '../../golden/write-golden.ts';
+import { addressOf, goldenTable } from '../../golden/write-golden.ts';
 import { referenceTable } from '../../model/maglev-reference.ts';
 
 function read<T>(name: string): T {
@@ -25,10 +25,27 @@ test('the flow hash', () => {
   }
 });
 
+test('the flow hash of IPv6, and of less than the tuple', () => {
+  const { vectors } = read<PartVectors>('flow-hash-parts');
+  expect(vectors.length).toBeGreaterThan(60);
+  for (const { seed, flow, part, hash } of vectors) {
+    const tuple = { ...flow, client: addressOf(flow.client), vip: addressOf(flow.vip) };
+    expect(flowHash(tuple, BigInt(seed), part)).toBe(hash);
+  }
+});
+
+test('identities of IPv6', () => {
+  const { identities } = read<IdentityVectors>('identity-ipv6');
+  expect(new Set(identities.flatMap(({ words }) => words)).size).toBe(2 * identities.length);
+  for (const { address, port, protocol, words } of identities) {
+    expect(hashIdentity(identityOf(addressOf(address), port, protocol)).map(String)).toEqual(words);
+  }
+});
+
 test('identities and tables', () => {
   const { identities, tables } = read<TableVectors>('maglev-table');
   for (const { address, port, protocol, words } of identities) {
-    const [offset, skip] = hashIdentity(identityOfIpv4(address, port, protocol));
+    const [offset, skip] = hashIdentity(identityOf(address, port, protocol));
     expect([offset, skip].map(String)).toEqual(words);
   }
   expect(tables.length).toBeGreaterThan(3);

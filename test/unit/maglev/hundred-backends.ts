@@ -1,5 +1,5 @@
 /** The setting of the promises on movement: a hundred backends and a table of 65,537 slots. */
-import { identityOfIpv4 } from '../../../src/maglev/backend-identity.ts';
+import { identityOf } from '../../../src/maglev/backend-identity.ts';
 import { buildTable, type TableMember } from '../../../src/maglev/build-table.ts';
 import { referenceTable } from '../../model/maglev-reference.ts';
 
@@ -7,7 +7,7 @@ export const SLOTS = 65_537;
 
 export function hundredBackends(weightOf: (index: number) => number, network = 0): TableMember[] {
   return Array.from({ length: 100 }, (_, index) => ({
-    identity: identityOfIpv4(0x0a000000 + network * 256 + index, 8080, 6),
+    identity: identityOf(0x0a000000 + network * 256 + index, 8080, 6),
     weight: weightOf(index),
   }));
 }

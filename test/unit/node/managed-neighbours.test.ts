@@ -25,6 +25,11 @@ const entry = { ...one, managed: false, permanent: false };
 describe('whom to keep alive', () => {
   test.each([
     ['on the link', { type: 'unicast', device: 'eth0' }, { address: '10.0.0.5', device: 'eth0' }],
+    [
+      'behind an IPv6 gateway',
+      { type: 'unicast', device: 'eth0', gateway: 'fe80::1' },
+      { address: 'fe80::1', device: 'eth0' },
+    ],
     ['behind a gateway', { type: 'unicast', device: 'eth0', gateway: '192.0.2.1' }, one],
     ['the node itself', { type: 'local', device: 'lo' }, undefined],
     ['no route', undefined, undefined],
@@ -75,7 +80,7 @@ describe('managed entries in the kernel', () => {
           .join('\n'),
         stderr: 'RTNETLINK answers: Network is unreachable',
       }),
-      'ip -j -4 neigh show': {
+      'ip -j neigh show': {
         stdout: '[{"dst":"192.0.2.9","dev":"eth0","lladdr":"x","state":["PERMANENT"]}]',
       },
       'ip -force -batch -': {},

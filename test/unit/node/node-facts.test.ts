@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { withPort } from '../../../src/net/address.ts';
 import { ensureBpffs, whereToMount } from '../../../src/node/bpffs.ts';
 import { findEgress, ingressDevices } from '../../../src/node/egress-devices.ts';
-import { type Link, routesTo, toLink } from '../../../src/node/ip.ts';
+import { type Link, listAddresses, routesTo, toLink } from '../../../src/node/ip.ts';
 import { judgeOffloads, parseOffloads } from '../../../src/node/offloads.ts';
 import { findPortConflicts, parseProcNet } from '../../../src/node/ports-in-use.ts';
 import { fakeRun } from './fake-ip.ts';
@@ -66,6 +67,19 @@ describe('devices', () => {
     expect(toLink({ ifindex: 1, ifname: 'lo' })).toEqual({ ifindex: 1, name: 'lo', up: false, mtu: 0 });
   });
 
+  test('addresses of both families, without those of the link', async () => {
+    const info = [
+      { family: 'inet', local: '10.1.0.1', prefixlen: 24, scope: 'global' },
+      { family: 'inet6', local: '2001:db8:1::1', prefixlen: 64, scope: 'global' },
+      { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' },
+    ];
+    const run = fakeRun({ 'ip -j addr show dev v': { stdout: JSON.stringify([{ addr_info: info }]) } });
+    expect(await listAddresses(run, 'v')).toEqual([
+      { address: '10.1.0.1', prefixLength: 24 },
+      { address: '2001:db8:1::1', prefixLength: 64 },
+    ]);
+  });
+
   test('what ip prints and is not JSON is an error that shows it', async () => {
     const run = fakeRun({ 'ip -j -force': { stdout: 'Segmentation fault' } });
     await expect(routesTo(run, ['10.0.0.1'])).rejects.toThrow(/Segmentation fault/);
@@ -96,12 +110,13 @@ describe('ports in use', () => {
     'nonsense',
   ].join('\n');
 
-  test('are read from /proc/net, as far as they concern IPv4', () => {
-    expect(parseProcNet(text, 'TCP').map(({ address, port }) => `${address}:${port}`)).toEqual([
+  test('are read from /proc/net, mapped addresses as IPv4', () => {
+    expect(parseProcNet(text, 'TCP').map(({ address, port }) => withPort(address, port))).toEqual([
       '127.0.0.1:22',
       '0.0.0.0:61000',
       '192.0.2.5:61001',
-      '0.0.0.0:61002',
+      '[::]:61002',
+      '[2001:db8::1]:61003',
       '192.0.2.5:61004',
     ]);
   });
@@ -112,6 +127,8 @@ describe('ports in use', () => {
       ({ port }) => port,
     );
     expect(ports).toEqual([61000, 61001, 61002, 61004]);
+    const six = findPortConflicts(bound, ['2001:db8::1'], { first: 61000, last: 65535 });
+    expect(six.map(({ port }) => port)).toEqual([61002, 61003]);
     expect(findPortConflicts(bound, ['192.0.2.6'], { first: 61001, last: 61001 })).toEqual([]);
   });
 });

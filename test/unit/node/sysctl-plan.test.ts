@@ -5,7 +5,7 @@ const conf = (device: string, key: string): string => `net/ipv4/conf/${device}/$
 
 function plan(values: Record<string, string>, needs: Partial<Parameters<typeof planSysctls>[0]> = {}) {
   return planSysctls(
-    { devices: ['eth0'], otherDevices: ['eth1', 'lo'], ownPorts: [], ...needs },
+    { devices: ['eth0'], otherDevices: ['eth1', 'lo'], ownPorts: [], ipv6: false, ...needs },
     (path) => values[path],
   ).map(({ path, value }) => `${path}=${value}`);
 }
@@ -38,6 +38,30 @@ describe('which kernel settings are needed', () => {
   test('own SNAT ports are added to the reserved ones', () => {
     const wishes = plan({ [RESERVED_PORTS]: '22,61500' }, { ownPorts: [{ first: 61000, last: 65535 }] });
     expect(wishes).toContain(`${RESERVED_PORTS}=22,61000-65535`);
+  });
+
+  const conf6 = (device: string, key: string): string => `net/ipv6/conf/${device}/${key}`;
+  const six = (values: Record<string, string>) =>
+    plan(values, { ipv6: true }).filter((wish) => wish.startsWith('net/ipv6'));
+
+  test('IPv6: the devices forward, and nothing that was learnt from routers is lost', () => {
+    const values = {
+      [conf6('eth0', 'force_forwarding')]: '0',
+      [conf6('eth0', 'accept_ra')]: '1',
+      [conf6('eth1', 'accept_ra')]: '1',
+      [conf6('lo', 'accept_ra')]: '0',
+    };
+    expect(six(values)).toEqual([
+      `${conf6('eth1', 'accept_ra')}=2`,
+      `${conf6('eth0', 'accept_ra')}=2`,
+      `${conf6('eth0', 'forwarding')}=1`,
+      `${conf6('eth0', 'force_forwarding')}=1`,
+    ]);
+    expect(plan(values).some((wish) => wish.startsWith('net/ipv6'))).toBe(false);
+  });
+
+  test('IPv6: a kernel without a switch for one device forwards on all', () => {
+    expect(six({})).toEqual([`${conf6('all', 'forwarding')}=1`, `${conf6('eth0', 'forwarding')}=1`]);
   });
 
   test('without devices nothing is touched', () => {

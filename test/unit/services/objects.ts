@@ -1,13 +1,18 @@
 /** Short ways to write the objects of the tests here. */
 import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
+import type { ServiceSettings } from '../../../src/services/service-settings.ts';
 import type { Endpoint, EndpointSlice, Origin, Service } from '../../../src/sources/kube-objects.ts';
 
-export const SETTINGS = {
+export const SETTINGS: ServiceSettings = {
   ranges: [
     { network: 0x0a010000, length: 24 },
     { network: 0x0a640000, length: 31 },
+    { network: 0x20010db8_00010000_00000000_00000000n, length: 64 },
   ],
   defaultTableSize: 4099,
+  mode: 'snat',
+  snatFamilies: [4, 6],
+  dsr: { sourceFamilies: [4, 6], window: { tcp: 900_000, udp: 30_000 } },
 };
 
 export function origin(file: string, line = 1, lines: Record<string, number> = {}): Origin {
@@ -60,8 +65,12 @@ export function endpoint(text: string): Endpoint {
   };
 }
 
-export function build(services: readonly Service[], slices: readonly EndpointSlice[] = []) {
-  return buildDesiredState(services, slices, SETTINGS);
+export function build(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[] = [],
+  settings: ServiceSettings = SETTINGS,
+) {
+  return buildDesiredState(services, slices, settings);
 }
 
 /** `10.1.0.2:80/TCP test/web` */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
 import type { Endpoint, EndpointSlice, Service } from '../../../src/sources/kube-objects.ts';
-import { build, endpoint, service, slice } from './objects.ts';
+import { build, endpoint, SETTINGS, service, slice } from './objects.ts';
 
 const name = fc.constantFrom('a', 'b');
 const namespace = fc.constantFrom('n', 'n', 'n', 'm');
@@ -101,7 +101,7 @@ test('what was asked before does not matter: a change gives what a fresh look gi
       build(services, before);
       const fresh = structuredClone({ services, after });
       expect(build(services, after)).toEqual(build(fresh.services, fresh.after));
-      const other = { ranges: [{ network: 0x0a010000, length: 28 }], defaultTableSize: 251 };
+      const other = { ...SETTINGS, ranges: [{ network: 0x0a010000, length: 28 }], defaultTableSize: 251 };
       expect(buildDesiredState(services, after, other)).toEqual(
         buildDesiredState(fresh.services, structuredClone(fresh.after), other),
       );

@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { parseCidr4 } from '../../../src/net/ipv4.ts';
+import { familyOf, parseAddress } from '../../../src/net/address.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
 import { type JsonRule, planVip, type VipState, wantedAddresses } from '../../../src/vip/vip-plan.ts';
 
-const range = (text: string) => {
-  const { address, length } = parseCidr4(text) ?? { address: 0, length: 0 };
-  return { network: address, length };
+const range = (text: string) => parsePrefix(text) ?? { network: 0, length: 0 };
+const rules = (dst: string, dstlen: number): JsonRule[] => {
+  const family = familyOf(parseAddress(dst) ?? 0);
+  return [
+    { priority: 32000, dst, dstlen, family, suppress_prefixlen: dstlen - 1 },
+    { priority: 32001, dst, dstlen, family, action: 'blackhole' },
+  ];
 };
-const rules = (network: string, length: number): JsonRule[] => [
-  { priority: 32000, dst: network, dstlen: length, suppress_prefixlen: length - 1 },
-  { priority: 32001, dst: network, dstlen: length, action: 'blackhole' },
-];
 const address = (text: string) => ({
   address: text.split('/')[0] ?? '',
   prefixLength: Number(text.split('/')[1]),
@@ -43,6 +44,23 @@ describe('the VIP device', () => {
       'rule add pref 32001 to 10.1.0.0/24 blackhole',
       'addr add 10.1.0.1/24 dev vip',
     ]);
+  });
+
+  test('IPv6 has rules of its own, and nobody is asked for the address', () => {
+    expect(plan({ addresses: [], rules: [] }, { ranges: ['2001:db8:1::/64'] })).toEqual([
+      '-6 rule add pref 32000 to 2001:db8:1::/64 lookup main suppress_prefixlength 63',
+      '-6 rule add pref 32001 to 2001:db8:1::/64 blackhole',
+      'addr add 2001:db8:1::1/64 dev vip nodad',
+    ]);
+    const state = { addresses: [address('2001:db8:1::1/64')], rules: rules('2001:db8:1::', 64) };
+    expect(plan(state, { ranges: ['2001:db8:1::/64'] })).toEqual([]);
+    expect(plan(state, { ranges: [], former: ['2001:db8:1::/64'], removable: ['2001:db8:1::1/64'] })).toEqual(
+      [
+        'addr del 2001:db8:1::1/64 dev vip',
+        '-6 rule del pref 32000 to 2001:db8:1::/64 lookup main suppress_prefixlength 63',
+        '-6 rule del pref 32001 to 2001:db8:1::/64 blackhole',
+      ],
+    );
   });
 
   test('as it should be: nothing to do', () => {
