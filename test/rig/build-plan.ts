@@ -114,7 +114,7 @@ function offloads(topology: Topology, link: Link, end: LinkEnd, at: number): Ste
 
 /**
  * A veth takes what XDP_TX and redirects send only while a native program sits on its own end. Not by `ip`,
- * which would leave a directory and symbolic links in the BPF file system.
+ * whose loader leaves a directory and symbolic links in a BPF file system that it can see.
  */
 function xdp(topology: Topology, link: Link, end: LinkEnd, at: number, pin: string): Step[] {
   if (end.xdp || link.ends[at === 0 ? 1 : 0].xdp === false) return [];
