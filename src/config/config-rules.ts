@@ -14,6 +14,7 @@ const MAX_SNAT_ADDRESSES = 256;
 
 export function violations(config: Partial<ParsedConfig>): Violation[] {
   return [
+    ...(config.source ? unusedSourceKeys(config.source) : []),
     ...(config.vips ? overlappingRanges(config.vips.ranges) : []),
     ...(config.devices ? repeatedDevices(config.devices, config.vips?.device.name) : []),
     ...(config.snat ? snatViolations(config.snat, config.vips?.ranges ?? []) : []),
@@ -34,6 +35,19 @@ export function violations(config: Partial<ParsedConfig>): Violation[] {
         ]
       : []),
   ];
+}
+
+/** A kubeconfig beside a directory of manifests is a misunderstanding that would go unnoticed. */
+function unusedSourceKeys({ kind, kubeconfig, namespaces }: ParsedConfig['source']): Violation[] {
+  if (kind === 'kubernetes') return [];
+  const given = [
+    ...(kubeconfig === undefined ? [] : ['kubeconfig']),
+    ...(namespaces.length > 0 ? ['namespaces'] : []),
+  ];
+  return given.map((key) => ({
+    path: ['source', key],
+    message: `is not used with source.kind: ${kind}; give source.kind: kubernetes, or leave it out`,
+  }));
 }
 
 function overlappingRanges(ranges: readonly Prefix4[]): Violation[] {

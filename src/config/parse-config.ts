@@ -103,11 +103,13 @@ function toConfig(parsed: ParsedConfig, hostName: string): Config {
   const { addresses, own, ports, sharedFlows } = parsed.snat;
   const listen = parsed.metrics.listen;
   const { seedFile, nodes } = parsed.hash;
+  const { kubeconfig, ...source } = parsed.source;
   return {
     ...parsed,
     node: parsed.node ?? hostName,
     api: { socket: parsed.api.socket ?? `${parsed.runtimeDirectory.replace(/\/+$/, '')}/agent.sock` },
     metrics: listen === undefined ? {} : { listen },
+    source: kubeconfig === undefined ? source : { ...source, kubeconfig },
     vips: { ...parsed.vips, ranges: [...parsed.vips.ranges].sort((a, b) => a.network - b.network) },
     snat: {
       ranges: own === undefined ? joinRanges(addresses ?? [], false) : [{ first: own, count: 1, own: true }],
