@@ -33,7 +33,8 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 		(*drops)++;
 }
 
-static __always_inline void count_in(__u32 service, __u32 backend, __u16 length)
+/* The index of the backend is read where it is kept, not copied. */
+static __always_inline void count_in(__u32 service, const __u32 *backend, __u64 length)
 {
 	struct traffic_counters *counters = bpf_map_lookup_elem(&service_counters, &service);
 
@@ -41,14 +42,14 @@ static __always_inline void count_in(__u32 service, __u32 backend, __u16 length)
 		counters->packets_in++;
 		counters->bytes_in += length;
 	}
-	counters = bpf_map_lookup_elem(&backend_counters, &backend);
+	counters = bpf_map_lookup_elem(&backend_counters, backend);
 	if (counters) {
 		counters->packets_in++;
 		counters->bytes_in += length;
 	}
 }
 
-static __always_inline void count_out(__u32 service, __u32 backend, __u16 length)
+static __always_inline void count_out(__u32 service, const __u32 *backend, __u64 length)
 {
 	struct traffic_counters *counters = bpf_map_lookup_elem(&service_counters, &service);
 
@@ -56,7 +57,7 @@ static __always_inline void count_out(__u32 service, __u32 backend, __u16 length
 		counters->packets_out++;
 		counters->bytes_out += length;
 	}
-	counters = bpf_map_lookup_elem(&backend_counters, &backend);
+	counters = bpf_map_lookup_elem(&backend_counters, backend);
 	if (counters) {
 		counters->packets_out++;
 		counters->bytes_out += length;

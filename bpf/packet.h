@@ -133,6 +133,23 @@ static __always_inline __u32 snat_number(const volatile struct snat_range *range
 	return range->first_index + bpf_ntohl(address) - range->first;
 }
 
+/* Is it a SNAT address? Then *number is its number. */
+static __always_inline int find_snat_number(__u32 address, __u32 *number)
+{
+	__u32 host = bpf_ntohl(address), offset;
+
+#pragma unroll
+	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
+		if (i >= config.snat4_count)
+			break;
+		offset = host - config.snat4[i].first;
+		*number = config.snat4[i].first_index + offset;
+		if (offset < config.snat4[i].count)
+			return 1;
+	}
+	return 0;
+}
+
 /* Both in one word, for functions with few arguments. */
 #define SNAT_OWN 0x20000
 

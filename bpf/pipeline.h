@@ -122,10 +122,15 @@ static __noinline int balance_any(hook_ctx *ctx)
 			   snat_number(range, ip->daddr) | (range->own ? SNAT_OWN : 0));
 }
 
+static __always_inline int conclude(hook_ctx *ctx, int result)
+{
+	if (likely(result > GO_ON))
+		return result - VERDICT_BASE;
+	return result ? refuse(ctx, 0, ROLE_TO_VIP, result) : balance_any(ctx);
+}
+
 static __always_inline int balance(hook_ctx *ctx)
 {
-	const volatile struct snat_range *range;
-	int result = GENERAL_PATH;
 	struct iphdr *ip;
 	__u32 number;
 	void *frame;
@@ -138,20 +143,16 @@ static __always_inline int balance(hook_ctx *ctx)
 		return balance_any(ctx);
 	if (is_in_vip_range(ip->daddr)) {
 		if (ip->protocol == IPPROTO_TCP)
-			result = forward_plain(ctx, frame, IPPROTO_TCP);
-		else if (ip->protocol == IPPROTO_UDP)
-			result = forward_plain(ctx, frame, IPPROTO_UDP);
-	} else {
-		range = find_snat_range(ip->daddr);
-		if (!range)
-			return HOOK_PASS;
-		number = snat_number(range, ip->daddr);
-		if (ip->protocol == IPPROTO_TCP)
-			result = answer_plain(ctx, frame, IPPROTO_TCP, number);
-		else if (ip->protocol == IPPROTO_UDP)
-			result = answer_plain(ctx, frame, IPPROTO_UDP, number);
+			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_TCP));
+		if (ip->protocol == IPPROTO_UDP)
+			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_UDP));
+		return balance_any(ctx);
 	}
-	if (likely(result > GO_ON))
-		return result - VERDICT_BASE;
-	return result ? refuse(ctx, 0, ROLE_TO_VIP, result) : balance_any(ctx);
+	if (!find_snat_number(ip->daddr, &number))
+		return HOOK_PASS;
+	if (ip->protocol == IPPROTO_TCP)
+		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_TCP, number));
+	if (ip->protocol == IPPROTO_UDP)
+		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_UDP, number));
+	return balance_any(ctx);
 }

@@ -5,10 +5,6 @@
 #include "packet.h"
 #include "checksum.h"
 
-/* The TTL is the upper byte of its 16-bit word on the wire, the lower as
- * loaded here: less 1, as ~old + new. */
-#define TTL_LESS_ONE_DELTA 0xfffe
-
 struct rewrite {
 	__u32 source;
 	__u32 destination;
@@ -25,7 +21,7 @@ static __always_inline int rewrite_packet(hook_ctx *ctx, const struct packet *pk
 	void *checksum = at->l4 + checksum_at;
 
 	at->ip->ttl = pkt->ttl - 1;
-	at->ip->check = checksum_apply(at->ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
+	at->ip->check = checksum_update(at->ip->check, to->l3_delta);
 	at->ip->saddr = to->source;
 	at->ip->daddr = to->destination;
 	*(__u32 *)at->l4 = to->ports;
