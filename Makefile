@@ -50,10 +50,9 @@ build/.layouts: build/layouts.bpf.o $(SHARED_HEADERS) $(GENERATOR)
 	$(BIN)/tsx src/layout/generate-layouts.ts build/layouts.bpf.o $(LAYOUTS) $(SHARED_HEADERS)
 	@touch $@
 
-build/.compiled: $(BPF_OBJECTS) build/libl4lb.so build/.layouts $(TYPESCRIPT) tsconfig.json tsconfig.build.json
+build/.compiled: $(BPF_OBJECTS) build/libl4lb.so build/.layouts $(TYPESCRIPT) tsconfig.json package-lock.json
 	rm -rf build/dist
-	$(BIN)/tsc -p tsconfig.build.json --outDir build/dist
-	chmod +x build/dist/agent/lb-agent.js build/dist/cli/lbctl.js
+	$(BIN)/tsx src/bundle/bundle-programs.ts build/dist
 	rm -rf dist && mv build/dist dist
 	@touch $@
 

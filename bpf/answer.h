@@ -86,11 +86,11 @@ static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pk
 	struct rewrite to = {
 		.source = record->vip, .destination = record->client,
 		.ports = record->vip_port | (__u32)record->client_port << 16,
-		.l3_delta = ~record->l3_delta, .l4_delta = ~record->l4_delta,
+		.l3_delta = record->l3_delta, .l4_delta = record->l4_delta,
 	};
 	int result;
 
-	count_out(record->service, record->backend, pkt->length);
+	count_out(record->service, &record->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;

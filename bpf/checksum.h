@@ -8,6 +8,10 @@
 
 #include <linux/types.h>
 
+/* A TTL less 1. It is the upper byte of its 16-bit word on the wire, the lower
+ * as loaded here. */
+#define TTL_LESS_ONE_DELTA 0xfffe
+
 static __always_inline __u16 checksum_fold(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -31,4 +35,12 @@ static __always_inline __u32 address_diff(const __u32 *old, const __u32 *new)
 static __always_inline __u16 checksum_apply(__u16 checksum, __u32 delta)
 {
 	return ~checksum_fold((__u16)~checksum + delta);
+}
+
+/* With a folded delta: two values carry once at most. */
+static __always_inline __u16 checksum_update(__u16 checksum, __u16 delta)
+{
+	__u32 sum = (__u16)~checksum + delta;
+
+	return ~(sum + (sum >> 16));
 }

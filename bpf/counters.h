@@ -24,15 +24,16 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 		(*drops)++;
 }
 
-static __always_inline void count_in(__u32 service, __u32 backend, __u16 length)
+/* The index of the backend is read where it is kept, not copied. */
+static __always_inline void count_in(__u32 service, const __u32 *backend, __u64 length)
 {
-	count_traffic_in(&service_counters, service, length);
+	count_traffic_in(&service_counters, &service, length);
 	count_traffic_in(&backend_counters, backend, length);
 }
 
-static __always_inline void count_out(__u32 service, __u32 backend, __u16 length)
+static __always_inline void count_out(__u32 service, const __u32 *backend, __u64 length)
 {
-	count_traffic_out(&service_counters, service, length);
+	count_traffic_out(&service_counters, &service, length);
 	count_traffic_out(&backend_counters, backend, length);
 }
 

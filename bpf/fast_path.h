@@ -19,9 +19,9 @@
 #define TCP_OFFSET_FLAGS 12	/* data offset and flags, one word */
 #define PLAIN_SIZE (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
 
-/* The IP total length; 0 if there is anything that the general path would
- * refuse, or look at twice. The protocol is a constant, here and below. */
-static __always_inline __u32 plain_length(const hook_ctx *ctx, void *frame, const __u8 protocol)
+/* Is there anything that the general path would refuse, or look at twice? The
+ * protocol is a constant, here and below. */
+static __always_inline int is_plain_frame(const hook_ctx *ctx, void *frame, const __u8 protocol)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
 	__u32 length = bpf_ntohs(ip->tot_len), header, flags;
@@ -30,13 +30,11 @@ static __always_inline __u32 plain_length(const hook_ctx *ctx, void *frame, cons
 	    ETH_HLEN + length > hook_frame_length(ctx))
 		return 0;
 	if (protocol == IPPROTO_UDP)
-		return length >= sizeof(struct iphdr) + sizeof(struct udphdr) ? length : 0;
+		return length >= sizeof(struct iphdr) + sizeof(struct udphdr);
 	flags = *(__u16 *)(PLAIN_L4(frame) + TCP_OFFSET_FLAGS);
 	header = (flags >> 2) & 0x3c;
-	if (flags & (TCP_SYN | TCP_FIN | TCP_RST) << 8 || header < sizeof(struct tcphdr) ||
-	    length < sizeof(struct iphdr) + header)
-		return 0;
-	return length;
+	return !(flags & (TCP_SYN | TCP_FIN | TCP_RST) << 8) &&
+	       header >= sizeof(struct tcphdr) && length >= sizeof(struct iphdr) + header;
 }
 
 /* A next hop that can be used as it is: its words {dmac, state}, {smac, vlan}. */
@@ -46,67 +44,89 @@ struct fresh_hop {
 	__u32 ifindex;
 };
 
-static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, struct fresh_hop *fresh)
+static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, __u32 hz,
+				    struct fresh_hop *fresh)
 {
-	if (now - hop->refreshed >= config.hz)
+	__u64 state, vlan;
+
+	if (now - hop->refreshed >= hz)
 		return 0;
 	fresh->target = *(volatile const __u64 *)hop->dmac;
 	fresh->source = *(volatile const __u64 *)hop->smac;
 	fresh->ifindex = hop->ifindex;
-	return fresh->target >> 48 == NEXT_HOP_VALID && fresh->source >> 48 == 0;
+	state = fresh->target >> 48;
+	vlan = fresh->source >> 48;
+	asm volatile("" : "+r"(state), "+r"(vlan));
+	return state == NEXT_HOP_VALID && !vlan;
 }
 
 /* The checksum comes last: on tc it moves the frame. */
-static __always_inline int send_plain(hook_ctx *ctx, void *frame, const __u8 protocol,
-				      const struct rewrite *to, const struct fresh_hop *hop)
+static __always_inline int rewrite_plain(hook_ctx *ctx, void *frame, const __u8 protocol,
+					 const struct rewrite *to, const struct fresh_hop *hop)
 {
 	const __u32 at = protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
 						   offsetof(struct udphdr, check);
 	struct iphdr *ip = PLAIN_IP(frame);
 
-	*(__u64 *)frame = (hop->target & MAC_MASK) | hop->source << 48;
+	*(__u64 *)frame = hop->target + ((hop->source - NEXT_HOP_VALID) << 48);
 	*(__u32 *)(frame + 8) = hop->source >> 16;
 	ip->ttl--;
-	ip->check = checksum_apply(ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
+	ip->check = checksum_update(ip->check, to->l3_delta);
 	ip->saddr = to->source[0];
 	ip->daddr = to->destination[0];
 	PLAIN_PORTS(frame) = to->ports;
-	if (hook_update_l4(ctx, PLAIN_L4(frame) + at, ETH_HLEN + sizeof(struct iphdr) + at,
-			   protocol, to->l3_delta, to->l4_delta))
-		return DROP(DROP_INTERNAL);
-	return hook_send(ctx, hop->ifindex);
+	return hook_update_l4(ctx, PLAIN_L4(frame) + at, ETH_HLEN + sizeof(struct iphdr) + at,
+			      protocol, to->l3_delta, to->l4_delta);
 }
 
 static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 protocol)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
-	struct flow_key4 key = {
-		.client = ip->saddr, .vip = ip->daddr,
-		.client_port = PLAIN_PORTS(frame), .vip_port = PLAIN_PORTS(frame) >> 16,
-		.protocol = protocol,
-	};
-	struct flow_forward *flow = bpf_map_lookup_elem(&flows4, &key);
+	struct flow_key4 key = {};
+	struct flow_forward *flow;
 	struct fresh_hop fresh;
 	struct backend *backend;
 	struct next_hop *hop;
 	struct rewrite to;
-	__u32 length = plain_length(ctx, frame, protocol), now = clock_now();
+	__u32 length, now, hz;
 
-	if (!length || !flow || now - flow->checked >= config.hz)
+	if (!is_plain_frame(ctx, frame, protocol))
+		return GENERAL_PATH;
+	key.client = ip->saddr;
+	key.vip = ip->daddr;
+	*(__u32 *)&key.client_port = PLAIN_PORTS(frame);
+	key.protocol = protocol;
+	flow = bpf_map_lookup_elem(&flows4, &key);
+	if (!flow)
 		return GENERAL_PATH;
 	backend = bpf_map_lookup_elem(&backends, &flow->backend);
 	if (!backend || backend_gone(backend, flow->backend_generation))
 		return GENERAL_PATH;
+	now = clock_now();
 	hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
-	if (!hop || !is_fresh(hop, now, &fresh))
+	hz = config.hz;
+	if (!hop || now - flow->checked >= hz || !is_fresh(hop, now, hz, &fresh))
 		return GENERAL_PATH;
+	length = bpf_ntohs(ip->tot_len);
 	to.source = flow->snat_addr;
 	to.destination = backend->addr;
 	to.ports = flow->snat_port | (__u32)backend->port << 16;
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
-	count_in(flow->service, flow->backend, length);
-	return send_plain(ctx, frame, protocol, &to, &fresh);
+	if (rewrite_plain(ctx, frame, protocol, &to, &fresh))
+		return DROP(DROP_INTERNAL);
+	count_in(flow->service, &flow->backend, length);
+	return hook_send(ctx, fresh.ifindex);
+}
+
+/* Alive, of this protocol, and this packet changes nothing of its state. */
+static __always_inline int life_is_plain(union life life, const __u8 protocol)
+{
+	__u32 state = life.word >> 48 & (0xff | FLOW_F_DETACHED << 8);
+
+	if (protocol == IPPROTO_UDP)
+		return state == FLOW_UDP_REPLIED;
+	return state - FLOW_SYN <= FLOW_CLOSED - FLOW_SYN;
 }
 
 /* A port outside the configured ends has a record too; it is never alive. */
@@ -114,35 +134,40 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 					__u32 snat_index)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
-	__u32 index = snat_index << 16 | bpf_ntohs(PLAIN_PORTS(frame) >> 16);
-	struct flow_record *record = bpf_map_lookup_elem(&flow_records, &index);
+	struct flow_record *record;
 	struct fresh_hop fresh;
 	struct backend *backend;
 	struct next_hop *hop;
 	struct rewrite to;
 	union life life;
-	__u32 length = plain_length(ctx, frame, protocol), now = clock_now();
+	__u32 length, now, hz, index;
 
-	if (!length || !record)
+	if (!is_plain_frame(ctx, frame, protocol))
 		return GENERAL_PATH;
-	life = life_read(record);
-	if (!life_live(life) || now - life.seen >= config.hz || record->protocol != protocol ||
-	    (protocol == IPPROTO_UDP && life.state == FLOW_UDP))
+	index = snat_index << 16 | bpf_ntohs(PLAIN_PORTS(frame) >> 16);
+	record = bpf_map_lookup_elem(&flow_records, &index);
+	if (!record)
 		return GENERAL_PATH;
 	backend = bpf_map_lookup_elem(&backends, &record->backend);
 	if (!backend || backend_gone(backend, record->backend_generation) ||
-	    backend->addr[0] != ip->saddr || backend->port != (__u16)PLAIN_PORTS(frame))
+	    backend->addr[0] != ip->saddr || backend->port != *(__u16 *)PLAIN_L4(frame))
 		return GENERAL_PATH;
+	now = clock_now();
 	index = record->client_next_hop & 0xffff;
 	hop = bpf_map_lookup_elem(&next_hops, &index);
-	if (!hop || hop->generation != record->client_next_hop >> 16 ||
-	    !is_fresh(hop, now, &fresh))
+	hz = config.hz;
+	life = life_read(record);
+	if (!hop || !life_is_plain(life, protocol) || now - life.seen >= hz ||
+	    hop->generation != record->client_next_hop >> 16 || !is_fresh(hop, now, hz, &fresh))
 		return GENERAL_PATH;
+	length = bpf_ntohs(ip->tot_len);
 	to.source = record->vip;
 	to.destination = record->client;
 	to.ports = *(__u32 *)&record->vip_port;
-	to.l3_delta = ~record->l3_delta;
-	to.l4_delta = ~record->l4_delta;
-	count_out(record->service, record->backend, length);
-	return send_plain(ctx, frame, protocol, &to, &fresh);
+	to.l3_delta = record->l3_delta;
+	to.l4_delta = record->l4_delta;
+	if (rewrite_plain(ctx, frame, protocol, &to, &fresh))
+		return DROP(DROP_INTERNAL);
+	count_out(record->service, &record->backend, length);
+	return hook_send(ctx, fresh.ifindex);
 }

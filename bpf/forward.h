@@ -103,7 +103,7 @@ static __always_inline int send_to_backend(hook_ctx *ctx, const struct packet *p
 	__u32 hop = backend->next_hop;
 	int result;
 
-	count_in(flow->service, flow->backend, pkt->length);
+	count_in(flow->service, &flow->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;

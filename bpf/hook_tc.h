@@ -52,14 +52,15 @@ static __always_inline void hook_make_readable(hook_ctx *ctx, __u32 bytes)
 }
 
 /* The kernel knows whether the checksum is complete or partial. Addresses are
- * in the pseudo header, ports are not. */
+ * in the pseudo header, ports are not, nor is the TTL. */
 static __always_inline int hook_update_l4(hook_ctx *ctx, void *checksum, __u32 offset,
 					  __u8 protocol, __u16 l3_delta, __u16 l4_delta)
 {
 	__u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-	__u16 ports_delta = checksum_fold(l4_delta + (__u16)~l3_delta);
+	__u16 pseudo_delta = checksum_fold(l3_delta + (__u16)~TTL_LESS_ONE_DELTA);
+	__u16 ports_delta = checksum_fold(l4_delta + (__u16)~pseudo_delta);
 
-	if (bpf_l4_csum_replace(ctx, offset, 0, l3_delta, flags | BPF_F_PSEUDO_HDR))
+	if (bpf_l4_csum_replace(ctx, offset, 0, pseudo_delta, flags | BPF_F_PSEUDO_HDR))
 		return -1;
 	return bpf_l4_csum_replace(ctx, offset, 0, ports_delta, flags);
 }

@@ -59,7 +59,7 @@ static __always_inline int hook_update_l4(hook_ctx *ctx, void *checksum, __u32 o
 
 	if (protocol == IPPROTO_UDP && *sum == 0)
 		return 0;
-	updated = checksum_apply(*sum, l4_delta);
+	updated = checksum_update(*sum, l4_delta);
 	if (protocol == IPPROTO_UDP && updated == 0)
 		updated = 0xffff;
 	*sum = updated;

@@ -81,7 +81,7 @@ static __noinline int rewrite_error(hook_ctx *ctx, const struct packet *pkt,
 	*(__u32 *)l4 = view->ports;
 	outer.source = view->from;
 	outer.destination = view->to;
-	outer.l3_delta = outer_diff(pkt, view);
+	outer.l3_delta = checksum_fold(outer_diff(pkt, view) + TTL_LESS_ONE_DELTA);
 	if (pkt->family == FAMILY_V6 && at.ip + sizeof(struct ipv6hdr) <= at.end)
 		rewrite_ipv6(at.ip, pkt, &outer);
 	else if (at.ip + sizeof(struct iphdr) <= at.end)

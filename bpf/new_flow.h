@@ -21,8 +21,8 @@ static __always_inline void write_forward(struct flow_forward *forward, const st
 	forward->snat_port = claim->tuple.snat_port;
 	addresses = address_diff(pkt->source, forward->snat_addr) +
 		    address_diff(pkt->destination, backend->addr);
-	forward->l3_delta = checksum_fold(addresses);
-	forward->l4_delta = checksum_fold(forward->l3_delta +
+	forward->l3_delta = checksum_fold(addresses + TTL_LESS_ONE_DELTA);
+	forward->l4_delta = checksum_fold(addresses +
 		checksum_diff(pkt->ports, forward->snat_port | (__u32)backend->port << 16));
 	forward->record = claim->found - 1;
 	forward->record_generation = claim->generation;
@@ -34,6 +34,9 @@ static __always_inline void write_record(struct flow_record *record, const struc
 					 const struct flow_forward *forward,
 					 const struct claim *claim)
 {
+	/* The answer's addresses change the other way, its TTL does not. */
+	__u16 addresses = checksum_fold(forward->l3_delta + (__u16)~TTL_LESS_ONE_DELTA);
+
 	__builtin_memset(record, 0, offsetof(struct flow_record, seen));
 	copy_address(record->client, pkt->source);
 	copy_address(record->vip, pkt->destination);
@@ -42,8 +45,8 @@ static __always_inline void write_record(struct flow_record *record, const struc
 	record->backend = forward->backend;
 	record->service = forward->service;
 	record->backend_generation = forward->backend_generation;
-	record->l3_delta = forward->l3_delta;
-	record->l4_delta = forward->l4_delta;
+	record->l3_delta = checksum_fold((__u16)~addresses + TTL_LESS_ONE_DELTA);
+	record->l4_delta = ~forward->l4_delta;
 	record->snat_port = forward->snat_port;
 	record->snat_index = claim->tuple.snat_index;
 	record->protocol = pkt->protocol;

@@ -146,7 +146,7 @@ static __always_inline int to_client(hook_ctx *ctx, struct packet *pkt)
 		teach_fragments(pkt);
 	if (unlikely(pkt->fragment == FRAGMENT_LATER))
 		count_packet(&node_events, NODE_EVENT_FRAGMENT_TO_CLIENT, pkt->length);
-	count_traffic_out(&node_traffic, flow->traffic, pkt->length);
+	count_traffic_out(&node_traffic, &flow->traffic, pkt->length);
 	if (rewrite_end(ctx, pkt, END_SOURCE, flow->vip, flow->vip_port)) {
 		count_packet(&node_drops, DROP_INTERNAL, pkt->length);
 		return HOOK_DROP;

@@ -78,7 +78,7 @@ static __always_inline int to_pod(hook_ctx *ctx, const struct packet *pkt,
 	result = remember_flow(pkt, target);
 	if (result)
 		return result;
-	count_traffic_in(&node_traffic, target->traffic, pkt->length);
+	count_traffic_in(&node_traffic, &target->traffic, pkt->length);
 	return rewrite_end(ctx, pkt, END_DESTINATION, target->address, target->port);
 }
 

@@ -16,9 +16,9 @@ static __always_inline void count_packet(void *map, __u32 index, __u32 length)
 	}
 }
 
-static __always_inline void count_traffic_in(void *map, __u32 index, __u32 length)
+static __always_inline void count_traffic_in(void *map, const __u32 *index, __u64 length)
 {
-	struct traffic_counters *counters = bpf_map_lookup_elem(map, &index);
+	struct traffic_counters *counters = bpf_map_lookup_elem(map, index);
 
 	if (counters) {
 		counters->packets_in++;
@@ -26,9 +26,9 @@ static __always_inline void count_traffic_in(void *map, __u32 index, __u32 lengt
 	}
 }
 
-static __always_inline void count_traffic_out(void *map, __u32 index, __u32 length)
+static __always_inline void count_traffic_out(void *map, const __u32 *index, __u64 length)
 {
-	struct traffic_counters *counters = bpf_map_lookup_elem(map, &index);
+	struct traffic_counters *counters = bpf_map_lookup_elem(map, index);
 
 	if (counters) {
 		counters->packets_out++;

@@ -149,10 +149,16 @@ static __noinline int drop_internal(hook_ctx *ctx)
 	return finish(ctx, &scratch->pkt, DROP(DROP_INTERNAL));
 }
 
+static __always_inline int conclude(hook_ctx *ctx, int result)
+{
+	if (likely(result > GO_ON))
+		return result - VERDICT_BASE;
+	return result ? drop_internal(ctx) : balance_any(ctx);
+}
+
 static __always_inline int balance(hook_ctx *ctx)
 {
 	struct snat_place snat;
-	int result = GENERAL_PATH;
 	struct iphdr *ip;
 	void *frame;
 
@@ -164,19 +170,17 @@ static __always_inline int balance(hook_ctx *ctx)
 		return balance_any(ctx);
 	if (is_vip4(ip->daddr)) {
 		if (ip->protocol == IPPROTO_TCP)
-			result = forward_plain(ctx, frame, IPPROTO_TCP);
-		else if (ip->protocol == IPPROTO_UDP)
-			result = forward_plain(ctx, frame, IPPROTO_UDP);
-	} else {
-		snat = find_snat4(ip->daddr);
-		if (snat.number < 0)
-			return HOOK_PASS;
-		if (ip->protocol == IPPROTO_TCP)
-			result = answer_plain(ctx, frame, IPPROTO_TCP, snat.number);
-		else if (ip->protocol == IPPROTO_UDP)
-			result = answer_plain(ctx, frame, IPPROTO_UDP, snat.number);
+			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_TCP));
+		if (ip->protocol == IPPROTO_UDP)
+			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_UDP));
+		return balance_any(ctx);
 	}
-	if (likely(result > GO_ON))
-		return result - VERDICT_BASE;
-	return result ? drop_internal(ctx) : balance_any(ctx);
+	snat = find_snat4(ip->daddr);
+	if (snat.number < 0)
+		return HOOK_PASS;
+	if (ip->protocol == IPPROTO_TCP)
+		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_TCP, snat.number));
+	if (ip->protocol == IPPROTO_UDP)
+		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_UDP, snat.number));
+	return balance_any(ctx);
 }

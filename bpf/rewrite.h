@@ -5,23 +5,19 @@
 #include "read_packet.h"
 #include "checksum.h"
 
-/* The TTL is the upper byte of its 16-bit word on the wire, the lower as
- * loaded here: less 1, as ~old + new. */
-#define TTL_LESS_ONE_DELTA 0xfffe
-
 struct rewrite {
 	const __u32 *source;
 	const __u32 *destination;
 	__u32 ports;
-	__u16 l3_delta;
-	__u16 l4_delta;
+	__u16 l3_delta;		/* of addresses and TTL */
+	__u16 l4_delta;		/* of addresses and ports */
 };
 
 static __always_inline void rewrite_ipv4(struct iphdr *ip, const struct packet *pkt,
 					 const struct rewrite *to)
 {
 	ip->ttl = pkt->ttl - 1;
-	ip->check = checksum_apply(ip->check, to->l3_delta + TTL_LESS_ONE_DELTA);
+	ip->check = checksum_update(ip->check, to->l3_delta);
 	ip->saddr = to->source[0];
 	ip->daddr = to->destination[0];
 }

@@ -293,7 +293,7 @@ struct flow_forward {
 	__u32 backend;			/* index into backends */
 	__u16 backend_generation;
 	__be16 snat_port;
-	__u16 l3_delta;			/* checksum difference of the addresses */
+	__u16 l3_delta;			/* checksum difference of addresses and TTL */
 	__u16 l4_delta;			/* of addresses and ports */
 	__u32 record;			/* index into flow_records */
 	__u16 record_generation;
@@ -316,7 +316,7 @@ struct flow_record {
 	__u32 client_next_hop;	/* index into next_hops, its generation in the upper half */
 	__u16 service;
 	__u16 backend_generation;
-	__u16 l3_delta;		/* as in the forward half; the answer uses the complement */
+	__u16 l3_delta;		/* as in the forward half, for the answer */
 	__u16 l4_delta;
 	__be16 snat_port;
 	__u8 snat_index;	/* which SNAT address */

@@ -18,7 +18,7 @@ import { NetlinkMonitor, type NetworkChange, startIpMonitor } from '../node/netl
 import { buildDesiredState } from '../services/build-desired-state.ts';
 import type { DesiredService, DesiredState, Problem } from '../services/desired-state.ts';
 import { type ServiceSettings, serviceSettings } from '../services/service-settings.ts';
-import { ManifestDirectory } from '../sources/manifest-directory.ts';
+import { openSource } from '../sources/open-source.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
 import { setVipDeviceUp } from '../vip/vip-device.ts';
 import { decideReload, type ReloadDecision } from './decide-reload.ts';
@@ -101,10 +101,7 @@ export class Agent {
     this.#names = readServiceNames(options.effects.files.names) ?? this.#namesOf([]);
     this.inspector = inspectMaps({ kernel: options.kernel, maps, clock, names: () => this.#names });
     this.#drained = drainedMark(options.effects.files.drained);
-    this.#source = new ManifestDirectory({
-      directory: options.config.source.manifests,
-      secondLook: options.config.source.secondLook,
-    });
+    this.#source = openSource(options.config.source);
     this.#loop = new LevelTrigger({
       work: () => this.#work(),
       onFailure: (err, retryMs) => this.#log.error({ err, retryMs }, 'reconcile failed'),
@@ -263,13 +260,15 @@ export class Agent {
     return undefined;
   }
 
-  /** The same object for the same snapshot, so that a run without a cause costs next to nothing. */
+  /** The same object for the same objects, so that a run without a cause costs next to nothing. */
   #desiredState(snapshot: SourceSnapshot): DesiredState {
     const known = this.#built;
-    if (known?.snapshot === snapshot && known.config === this.#config) return known.state;
+    const { services, slices } = snapshot;
+    const same = known?.snapshot.services === services && known.snapshot.slices === slices;
+    if (same && known.config === this.#config) return known.state;
     // One object for one configuration: answers are kept for it.
     if (known?.config !== this.#config) this.#settings = serviceSettings(this.#config);
-    const state = buildDesiredState(snapshot.services, snapshot.slices, this.#settings);
+    const state = buildDesiredState(services, slices, this.#settings);
     this.#built = { snapshot, config: this.#config, state };
     return state;
   }

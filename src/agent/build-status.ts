@@ -1,10 +1,10 @@
 /** The agent's status as the API shows it, from what the agent knows and what the maps hold. Pure. */
-import type { DeviceView, StatusView } from '../api/types.ts';
+import type { DeviceView, StatusView, WatchView } from '../api/types.ts';
 import type { MapsOverview } from '../dataplane/inspect/open-inspector.ts';
 import type { DataplaneHealth } from '../dataplane/open-dataplane.ts';
 import { layout } from '../layout/generated.ts';
 import { formatRange } from '../net/address-range.ts';
-import type { Source } from '../sources/source.ts';
+import type { Source, WatchStatus } from '../sources/source.ts';
 import type { VipDeviceState } from '../vip/vip-device.ts';
 import type { AgentFacts } from './agent.ts';
 import type { AnnounceReason } from './decide-announcement.ts';
@@ -14,7 +14,7 @@ import { seedFingerprint } from './hash-seed.ts';
 export interface StatusInput {
   readonly version: string;
   readonly facts: AgentFacts;
-  readonly source: Pick<Source, 'kind' | 'location' | 'snapshot'>;
+  readonly source: Pick<Source, 'kind' | 'location' | 'snapshot' | 'watches'>;
   readonly health: DataplaneHealth;
   readonly vip: VipDeviceState;
   readonly maps: MapsOverview;
@@ -36,10 +36,18 @@ export function deviceViews(facts: Pick<AgentFacts, 'config'>, health: Dataplane
   });
 }
 
+function watchView({ lastHeardAt, ...rest }: WatchStatus): WatchView {
+  return {
+    ...rest,
+    ...(lastHeardAt === undefined ? {} : { lastHeardAt: new Date(lastHeardAt).toISOString() }),
+  };
+}
+
 export function buildStatus({ version, facts, source, health, vip, maps }: StatusInput): StatusView {
   const { config, state, problems } = facts;
   const snapshot = source.snapshot();
   const devices = deviceViews(facts, health);
+  const watches = source.watches().map(watchView);
   const reason = state.announcement?.reason;
   return {
     node: config.node,
@@ -71,6 +79,7 @@ export function buildStatus({ version, facts, source, health, vip, maps }: Statu
         ? {}
         : { lastChangeAt: new Date(snapshot.lastChangeAt).toISOString() }),
       objects: snapshot.services.length + snapshot.slices.length,
+      ...(watches.length === 0 ? {} : { watches }),
     },
     services: maps.services,
     backends: maps.backends,

@@ -17,7 +17,11 @@ export function decideHealth(facts: HealthFacts): string {
   const [detached] = facts.detachedDevices;
   if (detached !== undefined) return `device ${detached} does not have our program`;
   if (facts.failure !== undefined) return facts.failure;
-  if (!facts.sourceSynced) return 'the source has not given a complete list yet';
+  if (!facts.sourceSynced) {
+    const reason = facts.problems.find(({ code }) => code === 'source-unreachable');
+    const rest = reason === undefined ? '' : `: ${reason.message}`;
+    return `the source has not given a complete list yet${rest}`;
+  }
   const errors = facts.problems.filter(({ severity }) => severity === 'error');
   const [first] = errors;
   if (first === undefined) return 'ok';

@@ -76,5 +76,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   // Standard output may be a pipe: an exit before it is written would cut the last lines off.
-  process.exitCode = await main(process.argv.slice(2));
+  main(process.argv.slice(2)).then((code) => {
+    process.exitCode = code;
+  });
 }

@@ -101,6 +101,20 @@ export interface DeviceView {
   programId: number | null;
 }
 
+/** How following one kind of object goes. */
+export interface WatchView {
+  kind: string;
+  synced: boolean;
+  /** A watch is open. */
+  connected: boolean;
+  /** When something was heard last: an event, a bookmark or a complete list. */
+  lastHeardAt?: string;
+  /** Complete lists after the first. */
+  relists: number;
+  /** Attempts that failed. */
+  errors: number;
+}
+
 export interface StatusView {
   node: string;
   version: string;
@@ -118,7 +132,15 @@ export interface StatusView {
     addresses: string[];
     announce: 'yes' | 'drained' | 'unhealthy' | 'no services' | 'unknown';
   };
-  source: { kind: 'manifests'; location: string; synced: boolean; lastChangeAt?: string; objects: number };
+  source: {
+    kind: 'manifests' | 'kubernetes';
+    location: string;
+    synced: boolean;
+    lastChangeAt?: string;
+    objects: number;
+    /** Of a source that follows an API server. */
+    watches?: WatchView[];
+  };
   services: number;
   backends: number;
   activeFlows: number;

@@ -2,4 +2,6 @@
 import { processHost } from './host.ts';
 import { runLbctl } from './run.ts';
 
-process.exitCode = await runLbctl(process.argv.slice(2), processHost());
+runLbctl(process.argv.slice(2), processHost()).then((code) => {
+  process.exitCode = code;
+});

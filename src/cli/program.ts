@@ -12,7 +12,7 @@ import { lbctlVersion } from './version.ts';
  * Commander throws instead of ending the process; what it prints goes to the host. With the command line's
  * words it has at least the commands that these can mean, without words all of them.
  */
-export async function makeProgram(host: Host, words: readonly string[] = []): Promise<Command> {
+export function makeProgram(host: Host, words: readonly string[] = []): Command {
   const program = new Command('lbctl')
     .description('Looks at the load balancer of this node, and drains it.')
     .configureHelp({ showGlobalOptions: true })
@@ -43,7 +43,7 @@ export async function makeProgram(host: Host, words: readonly string[] = []): Pr
     .option('--no-color', 'no colours (also: NO_COLOR, or a stdout that is no terminal)')
     .addHelpText('after', programHelp());
 
-  await addCommands(program, host, words);
+  addCommands(program, host, words);
   return program;
 }
 

@@ -7,7 +7,7 @@ import { makeProgram } from './program.ts';
 
 /** @param words the command line behind the program's name. */
 export async function runLbctl(words: readonly string[], host: Host): Promise<ExitCode> {
-  const program = await makeProgram(host, words);
+  const program = makeProgram(host, words);
   try {
     await program.parseAsync(words, { from: 'user' });
     return EXIT.ok;

@@ -8,6 +8,7 @@ import type {
   StatsView,
   StatusView,
   TrafficView,
+  WatchView,
 } from '../api/types.ts';
 import type { Problem } from '../services/desired-state.ts';
 import { boolean, list, nullable, number, object, optional, record, text } from './shape.ts';
@@ -132,11 +133,23 @@ export const statusView = object<StatusView>({
     announce: text<StatusView['vip']['announce']>,
   }),
   source: object<StatusView['source']>({
-    kind: text<'manifests'>,
+    kind: text<StatusView['source']['kind']>,
     location: text,
     synced: boolean,
     lastChangeAt: optional(text<string>),
     objects: number,
+    watches: optional(
+      list(
+        object<WatchView>({
+          kind: text,
+          synced: boolean,
+          connected: boolean,
+          lastHeardAt: optional(text<string>),
+          relists: number,
+          errors: number,
+        }),
+      ),
+    ),
   }),
   services: number,
   backends: number,

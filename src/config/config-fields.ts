@@ -71,6 +71,12 @@ export function nodeName(defaultText: string) {
   return described(schema, 'a host name', defaultText);
 }
 
+/** As the API server takes them: an RFC 1123 label. */
+export function namespace() {
+  const schema = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+  return described(schema, 'a namespace: at most 63 lower-case letters, digits and -');
+}
+
 /** What the kernel's dev_valid_name() takes. */
 export function deviceName() {
   const schema = z.string().refine((name) => /^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..');

@@ -13,6 +13,7 @@ export interface Violation {
 export function violations(config: Partial<ParsedConfig>, raw: unknown): Violation[] {
   const vips = config.vips?.ranges ?? [];
   return [
+    ...(config.source ? unusedSourceKeys(config.source) : []),
     ...overlappingRanges(vips),
     ...(config.devices ? repeatedDevices(config.devices, config.vips?.device.name) : []),
     ...(config.snat ? snatViolations(config.snat, vips) : []),
@@ -50,6 +51,19 @@ function modeViolations({ mode, snat, dsr }: Partial<ParsedConfig>, raw: unknown
   if (!isTunnel || !lacksSource) return [];
   const message = `mode ${mode} needs the source of outer headers: an address or CIDR of each family that backends have, such as [10.4.0.0/16]`;
   return [{ path: ['dsr', 'source'], message }];
+}
+
+/** A kubeconfig beside a directory of manifests is a misunderstanding that would go unnoticed. */
+function unusedSourceKeys({ kind, kubeconfig, namespaces }: ParsedConfig['source']): Violation[] {
+  if (kind === 'kubernetes') return [];
+  const given = [
+    ...(kubeconfig === undefined ? [] : ['kubeconfig']),
+    ...(namespaces.length > 0 ? ['namespaces'] : []),
+  ];
+  return given.map((key) => ({
+    path: ['source', key],
+    message: `is not used with source.kind: ${kind}; give source.kind: kubernetes, or leave it out`,
+  }));
 }
 
 function overlappingRanges(ranges: readonly Prefix[]): Violation[] {

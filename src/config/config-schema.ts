@@ -10,6 +10,7 @@ import {
   integer,
   integerRoundedUp,
   listenAddress,
+  namespace,
   nodeName,
   oneNumberOf,
   oneOf,
@@ -39,7 +40,14 @@ export const configSchema = section({
   api: section({ socket: socketPath('`<runtimeDirectory>/agent.sock`').optional() }).prefault({}),
   metrics: section({ listen: listenAddress('none: no TCP listener').optional() }).prefault({}),
   source: section({
+    kind: oneOf(['manifests', 'kubernetes']).default('manifests'),
     manifests: absolutePath().default('/etc/l4lb/manifests'),
+    kubeconfig: absolutePath('none: the identity of the pod').optional(),
+    namespaces: z
+      .array(namespace())
+      .max(64)
+      .meta({ allowed: 'a list of at most 64 namespaces', defaultText: 'none: all of the cluster' })
+      .default([]),
     secondLook: duration(0, HOUR).prefault('5s'),
   }).prefault({}),
   vips: section({

@@ -45,8 +45,13 @@ export interface Config {
   readonly api: { readonly socket: string };
   readonly metrics: { readonly listen?: { readonly host: string; readonly port: number } };
   readonly source: {
+    readonly kind: 'manifests' | 'kubernetes';
     readonly manifests: string;
-    /** Milliseconds until a directory that lost all its objects is believed. */
+    /** Without: the identity that Kubernetes gives to pods. */
+    readonly kubeconfig?: string;
+    /** None: all of the cluster. */
+    readonly namespaces: readonly string[];
+    /** Milliseconds until a source that lost all its objects is believed. */
     readonly secondLook: number;
   };
   readonly vips: {

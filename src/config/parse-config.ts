@@ -20,11 +20,13 @@ export function parseConfig(text: string, file: string, hostName: string = hostn
 function toConfig(parsed: ParsedConfig, hostName: string): Config {
   const listen = parsed.metrics.listen;
   const { seedFile, nodes } = parsed.hash;
+  const { kubeconfig, ...source } = parsed.source;
   return {
     ...parsed,
     node: parsed.node ?? hostName,
     api: { socket: parsed.api.socket ?? `${parsed.runtimeDirectory.replace(/\/+$/, '')}/agent.sock` },
     metrics: listen === undefined ? {} : { listen },
+    source: kubeconfig === undefined ? source : { ...source, kubeconfig },
     vips: {
       ...parsed.vips,
       ranges: [...parsed.vips.ranges].sort((a, b) => compareAddresses(a.network, b.network)),

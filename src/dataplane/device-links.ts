@@ -1,7 +1,7 @@
 /** The program on the devices: links that outlive the agent, pinned by the device's name. */
 import { existsSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AttachMode, BpfLink, Kernel } from '../kernel/kernel.ts';
+import { deviceOfPin, linkPin } from '../kernel/link-pin.ts';
 import { linksDirectory } from './maps.ts';
 
 /** A device that the program shall sit on. */
@@ -123,13 +123,10 @@ export class DeviceLinks {
   }
 
   #pinned(): string[] {
-    return existsSync(this.#directory)
-      ? readdirSync(this.#directory).map((pin) => pin.replaceAll('%2e', '.'))
-      : [];
+    return existsSync(this.#directory) ? readdirSync(this.#directory).map(deviceOfPin) : [];
   }
 
   #pin(name: string): string {
-    // bpffs takes no dots in names; a device name has no percent sign of its own before hex digits.
-    return join(this.#directory, name.replaceAll('.', '%2e'));
+    return linkPin(this.#directory, name);
   }
 }

@@ -123,9 +123,13 @@ export interface Kernel {
    */
   buildMaglevTable(slots: number, hashes: BigUint64Array, quotas: Uint32Array): Uint16Array;
 
-  /** Attaches, or throws with code `DEVICE_BUSY` naming the program that owns the device. */
+  /**
+   * Attaches, or throws with code `DEVICE_BUSY` naming the program that owns the device. Where tc has no links
+   * (before Linux 6.6) an ingress program is a filter, which is on the device once its link is pinned.
+   */
   attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink;
   pinLink(link: BpfLink, path: string): void;
+  /** The last part of the path says which device's it is: see `link-pin.ts`. */
   openPinnedLink(path: string): BpfLink | undefined;
   /** Swaps the program under a link; no packet sees the device without one. */
   updateLink(link: BpfLink, programFd: number): void;

@@ -1,10 +1,12 @@
 /** Links: programs on devices. */
 import { type AttachPoint, type BpfLink, KernelError } from './kernel.ts';
+import { deviceOfPin } from './link-pin.ts';
 import { openPinned } from './maps.ts';
 import type { NativeCalls } from './native-calls.ts';
 import { cString } from './native-library.ts';
 import { checked, errnoName, kernelError } from './native-result.ts';
 import { describeProgram, programInfo } from './programs.ts';
+import { filterOwner, TcFilter } from './tc-filter.ts';
 
 const MODES: Readonly<Record<AttachPoint, number>> = { xdp: 0, 'xdp-generic': 1, tc: 2, 'tc-egress': 3 };
 const MAX_TCX_PROGRAMS = 64;
@@ -51,30 +53,41 @@ export class Links {
   }
 
   attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink {
-    if (mode === 'tc' || mode === 'tc-egress') this.#refuseTwiceOnTc(programFd, ifindex, mode);
+    if (mode === 'tc' || mode === 'tc-egress') {
+      const hasTcx = this.#refuseTwiceOnTcx(programFd, ifindex, mode);
+      if (!hasTcx && mode === 'tc') return this.#filterFor(programFd, ifindex);
+    }
     const fd = this.#native.l4lb.attach(programFd, ifindex, MODES[mode]);
     if (fd >= 0) return new OpenLink(this.#native, fd);
     throw this.#attachError(fd, ifindex, mode);
   }
 
   openPinned(path: string): BpfLink | undefined {
-    const fd = openPinned(this.#native, path, 'link');
-    return fd === undefined ? undefined : new OpenLink(this.#native, fd);
+    const pinned = openPinned(this.#native, path, 'link', 'prog');
+    if (pinned === undefined) return undefined;
+    if (pinned.kind === 'link') return new OpenLink(this.#native, pinned.fd);
+    const ifindex = this.#native.l4lb.deviceIndex(cString(deviceOfPin(path)));
+    return new TcFilter(this.#native, pinned.fd, ifindex, path);
   }
 
   pin(link: BpfLink, path: string): void {
-    checked(this.#native.bpf.objPin(link.fd, cString(path)), `pin a link as ${path}`);
+    if (link instanceof TcFilter) link.pin(path);
+    else checked(this.#native.bpf.objPin(link.fd, cString(path)), `pin a link as ${path}`);
   }
 
   update(link: BpfLink, programFd: number): void {
-    checked(
-      this.#native.bpf.linkUpdate(link.fd, programFd, null),
-      `swap the program on device ${link.ifindex}`,
-    );
+    if (link instanceof TcFilter) link.update(programFd);
+    else {
+      checked(
+        this.#native.bpf.linkUpdate(link.fd, programFd, null),
+        `swap the program on device ${link.ifindex}`,
+      );
+    }
   }
 
   detach(link: BpfLink): void {
-    checked(this.#native.bpf.linkDetach(link.fd), `take the program off device ${link.ifindex}`);
+    if (link instanceof TcFilter) link.remove();
+    else checked(this.#native.bpf.linkDetach(link.fd), `take the program off device ${link.ifindex}`);
   }
 
   xdpOwner(ifindex: number): XdpOwner | undefined {
@@ -89,8 +102,20 @@ export class Links {
     return offload ? { programId: offload, mode: 'offload' } : undefined;
   }
 
-  /** tcx takes any number of programs; two of ours would balance each packet twice. */
-  #refuseTwiceOnTc(programFd: number, ifindex: number, mode: 'tc' | 'tc-egress'): void {
+  /** Sits on the device once it is pinned. The place is ours alone, whatever is in it. */
+  #filterFor(programFd: number, ifindex: number): TcFilter {
+    const owner = filterOwner(this.#native, ifindex);
+    if (owner !== 0) throw busy(ifindex, 'tc', describeProgram(this.#native, owner));
+    const { id } = programInfo(this.#native, programFd);
+    const fd = checked(this.#native.bpf.programFdById(id), `open program ${id}`);
+    return new TcFilter(this.#native, fd, ifindex);
+  }
+
+  /**
+   * tcx takes any number of programs; two of ours would balance each packet twice. False: this kernel has no
+   * tcx, which came with Linux 6.6.
+   */
+  #refuseTwiceOnTcx(programFd: number, ifindex: number, mode: 'tc' | 'tc-egress'): boolean {
     const ids = new Uint32Array(MAX_TCX_PROGRAMS);
     const count = new Uint32Array([MAX_TCX_PROGRAMS]);
     const result = this.#native.l4lb.tcxQuery(
@@ -99,22 +124,22 @@ export class Links {
       new Uint8Array(ids.buffer),
       new Uint8Array(count.buffer),
     );
+    if (result < 0 && errnoName(result) === 'EINVAL') return false;
     if (result < 0) throw this.#attachError(result, ifindex, mode);
     const { name } = programInfo(this.#native, programFd);
     for (const id of ids.subarray(0, count[0])) {
       const owner = describeProgram(this.#native, id);
       if (owner.endsWith(`(${name})`)) throw busy(ifindex, mode, owner);
     }
+    return true;
   }
 
   #attachError(result: number, ifindex: number, mode: AttachPoint): KernelError {
     const code = errnoName(result);
-    if ((mode === 'tc' || mode === 'tc-egress') && code === 'EINVAL') {
-      const [hook, remedy] =
-        mode === 'tc' ? ['tc ingress', 'use XDP'] : ['tc egress', 'role node needs a newer kernel'];
+    if (mode === 'tc-egress' && code === 'EINVAL') {
       return new KernelError(
         code,
-        `cannot attach to ${hook} of device ${ifindex}: this kernel has no tcx, which came with Linux 6.6; ${remedy}`,
+        `cannot attach to tc egress of device ${ifindex}: this kernel has no tcx, which came with Linux 6.6; role node needs a newer kernel`,
       );
     }
     if (code === 'EBUSY' || code === 'EEXIST') {

@@ -31,22 +31,28 @@ export function mapShape(native: NativeCalls, fd: number): MapShape {
   return { type, keySize, valueSize, maxEntries, flags };
 }
 
-/** Opens what is pinned at a path; undefined if nothing is. Throws if it is not a `kind`. */
-export function openPinned(native: NativeCalls, path: string, kind: 'map' | 'link'): number | undefined {
+type PinnedKind = 'map' | 'link' | 'prog';
+
+/** Opens what is pinned at a path; undefined if nothing is. Throws if it is none of these kinds. */
+export function openPinned<K extends PinnedKind>(
+  native: NativeCalls,
+  path: string,
+  ...kinds: readonly [K, ...K[]]
+): { readonly fd: number; readonly kind: K } | undefined {
   const fd = native.bpf.objGet(cString(path));
   if (fd < 0 && errnoName(fd) === 'ENOENT') return undefined;
   checked(fd, `open ${path}`);
   const target = readlinkSync(`/proc/self/fd/${fd}`);
-  if (!target.includes(`bpf-${kind}`) && !target.includes(`bpf_${kind}`)) {
-    closeSync(fd);
-    throw new KernelError('EINVAL', `${path} is pinned, but is no BPF ${kind} (${target})`);
-  }
-  return fd;
+  const kind = kinds.find((each) => target.includes(`bpf-${each}`) || target.includes(`bpf_${each}`));
+  if (kind !== undefined) return { fd, kind };
+  closeSync(fd);
+  throw new KernelError('EINVAL', `${path} is pinned, but is no BPF ${kinds[0]} (${target})`);
 }
 
 export function openPinnedMap(native: NativeCalls, path: string): BpfMap | undefined {
-  const fd = openPinned(native, path, 'map');
-  if (fd === undefined) return undefined;
+  const pinned = openPinned(native, path, 'map');
+  if (pinned === undefined) return undefined;
+  const { fd } = pinned;
   return { name: basename(path).replace(/_v\d+$/, ''), fd, ...mapShape(native, fd) };
 }
 

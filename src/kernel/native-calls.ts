@@ -39,6 +39,10 @@ export interface NativeCalls {
     linkInfo: IntFunction;
     xdpQuery: IntFunction;
     tcxQuery: IntFunction;
+    deviceIndex: IntFunction;
+    filterSet: IntFunction;
+    filterQuery: IntFunction;
+    filterRemove: IntFunction;
     gracePeriod: IntFunction;
     maglevBuild: IntFunction;
   };
@@ -88,6 +92,10 @@ function bindL4lb(lib: NativeLibrary): NativeCalls['l4lb'] {
     linkInfo: lib.int('l4lb_link_info', I, P),
     xdpQuery: lib.int('l4lb_xdp_query', I, P),
     tcxQuery: lib.int('l4lb_tcx_query', I, I, P, P),
+    deviceIndex: lib.int('l4lb_device_index', P),
+    filterSet: lib.int('l4lb_filter_set', I, I),
+    filterQuery: lib.int('l4lb_filter_query', I, P),
+    filterRemove: lib.int('l4lb_filter_remove', I),
     gracePeriod: lib.int('l4lb_grace_period'),
     maglevBuild: lib.int('l4lb_maglev_build', I, I, P, P, P),
   };

@@ -153,6 +153,25 @@ export const metricTable = {
     [],
     'When the objects changed last, in seconds since 1970; 0: never.',
   ),
+  sourceConnected: metric(
+    'gauge',
+    'source_connected',
+    ['kind'],
+    '1 while a watch of the API server is open.',
+  ),
+  sourceLastHeard: metric(
+    'gauge',
+    'source_last_heard_timestamp_seconds',
+    ['kind'],
+    'When the API server was heard last (event, bookmark or list), in seconds since 1970; 0: never.',
+  ),
+  sourceRelists: metric(
+    'counter',
+    'source_relists_total',
+    ['kind'],
+    'Complete lists read from the API server after the first.',
+  ),
+  sourceErrors: metric('counter', 'source_errors_total', ['kind'], 'Attempts to list or watch that failed.'),
   lastApply: metric(
     'gauge',
     'last_apply_timestamp_seconds',

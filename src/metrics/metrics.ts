@@ -111,6 +111,13 @@ export class Metrics {
     this.#set('sourceObjects', status.source.objects);
     const changed = status.source.lastChangeAt;
     this.#set('sourceLastChange', changed === undefined ? 0 : Date.parse(changed) / 1000);
+    for (const watch of status.source.watches ?? []) {
+      const { kind, lastHeardAt } = watch;
+      this.#set('sourceConnected', watch.connected ? 1 : 0, { kind });
+      this.#set('sourceLastHeard', lastHeardAt === undefined ? 0 : Date.parse(lastHeardAt) / 1000, { kind });
+      this.#set('sourceRelists', watch.relists, { kind });
+      this.#set('sourceErrors', watch.errors, { kind });
+    }
     for (const { pool, capacity, used } of pools) {
       this.#set('poolCapacity', capacity, { pool });
       this.#set('poolUsed', used, { pool });

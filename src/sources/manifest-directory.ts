@@ -4,11 +4,11 @@
  */
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename } from 'node:path';
+import { systemTimers, type Timers } from '../node/timers.ts';
 import type { Problem } from '../services/desired-state.ts';
 import { isManifestName, ManifestFolder } from './manifest-folder.ts';
 import { ManifestStore, type Settled } from './manifest-store.ts';
-import type { Source, SourceSnapshot } from './source.ts';
-import { systemTimers, type Timers } from './timers.ts';
+import type { Source, SourceSnapshot, WatchStatus } from './source.ts';
 
 /** All in milliseconds. */
 export interface ManifestDirectoryOptions {
@@ -61,6 +61,10 @@ export class ManifestDirectory implements Source {
 
   snapshot(): SourceSnapshot {
     return this.#store.snapshot;
+  }
+
+  watches(): readonly WatchStatus[] {
+    return [];
   }
 
   async start(onChange: () => void): Promise<void> {

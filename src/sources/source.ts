@@ -20,13 +20,33 @@ export interface SourceSnapshot {
   readonly lastChangeAt?: number;
 }
 
+/** How following one kind of object goes. */
+export interface WatchStatus {
+  readonly kind: 'Service' | 'EndpointSlice';
+  /** A complete list was heard and believed. */
+  readonly synced: boolean;
+  /** A watch is open. */
+  readonly connected: boolean;
+  /** Milliseconds since 1970 of the last event, bookmark or complete list. */
+  readonly lastHeardAt?: number;
+  /** Complete lists after the first. */
+  readonly relists: number;
+  /** Attempts that failed. */
+  readonly errors: number;
+}
+
 export interface Source {
-  readonly kind: 'manifests';
-  /** For people: a directory or a URL. */
+  readonly kind: 'manifests' | 'kubernetes';
+  /** For people: a directory, or where the API server's address comes from. */
   readonly location: string;
-  /** Resolves after the first look. onChange is called whenever a later snapshot() differs. */
+  /**
+   * Begins to follow. A directory has been looked at when it resolves; an API server may be away for
+   * long. onChange is called whenever a later snapshot() differs.
+   */
   start(onChange: () => void): Promise<void>;
   /** After it resolves, onChange is not called any more. */
   stop(): Promise<void>;
   snapshot(): SourceSnapshot;
+  /** None for a source that watches no server. */
+  watches(): readonly WatchStatus[];
 }

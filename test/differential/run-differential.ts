@@ -1,5 +1,5 @@
 /** The whole run: variant after variant, history after history, until enough was sent or one packet fared differently. */
-import { type Bed, openBed } from '../packet/bed.ts';
+import { type Bed, type Hook, openBed } from '../packet/bed.ts';
 import { Pair } from '../packet/pair.ts';
 import { type Failure, type Hits, randomHistory, runHistory, type Step } from './history.ts';
 import { Random } from './random.ts';
@@ -11,6 +11,8 @@ const LONGEST_HISTORY = 1500;
 export interface RunOptions {
   readonly seed: number;
   readonly packets: number;
+  /** Default xdp. */
+  readonly hook?: Hook;
   /** Shrinking takes time that a caller may not want to spend. */
   readonly isShrunk: boolean;
 }
@@ -29,7 +31,12 @@ export interface RunReport {
   readonly disagreement?: Disagreement;
 }
 
-export async function runDifferential({ seed, packets, isShrunk }: RunOptions): Promise<RunReport> {
+export async function runDifferential({
+  seed,
+  packets,
+  hook = 'xdp',
+  isShrunk,
+}: RunOptions): Promise<RunReport> {
   const hits: Hits = new Map();
   const random = new Random(seed);
   const beds = new Map<Variant, Bed>();
@@ -39,7 +46,7 @@ export async function runDifferential({ seed, packets, isShrunk }: RunOptions): 
   try {
     for (let turn = 0; steps < packets; turn += 1) {
       const variant = round[turn % round.length] as Variant;
-      const bed = beds.get(variant) ?? openBed(variant.options);
+      const bed = beds.get(variant) ?? openBed({ ...variant.options, hook });
       beds.set(variant, bed);
       const pair = new Pair(bed);
       const history = randomHistory(random, length);

@@ -9,6 +9,9 @@ export const BPFFS = '/sys/fs/bpf';
 /** BPF_FS_MAGIC of linux/magic.h. */
 const BPF_FS_MAGIC = 0xcafe4a11;
 
+/** Some kernels put these into every BPF file system. */
+const OF_KERNEL = ['maps.debug', 'progs.debug'];
+
 /** Says that a rig mounted it; written before the mount. */
 const MARK = join(RIG_ROOT, '.bpffs-mounted');
 
@@ -24,7 +27,7 @@ export async function releaseBpffs(): Promise<void> {
   if (!existsSync(MARK) || allRecords().length > 0) return;
   const mountPoint = readFileSync(MARK, 'utf8').trim();
   if (isMounted()) {
-    if (readdirSync(mountPoint).length > 0) return;
+    if (readdirSync(mountPoint).some((name) => !OF_KERNEL.includes(name))) return;
     const result = await run(['umount', mountPoint], { mayFail: true });
     if (result.code !== 0) return; // somebody stands in it; the next rig tries again
   }

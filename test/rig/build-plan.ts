@@ -14,7 +14,7 @@ import {
 export interface Step {
   /** Network namespace it runs in; null is the one of the caller. */
   readonly netns: string | null;
-  readonly program: 'ip' | 'sysctl' | 'ethtool';
+  readonly program: 'ip' | 'sysctl' | 'ethtool' | 'bpftool';
   readonly args: readonly string[];
 }
 
@@ -25,7 +25,10 @@ export interface StepGroup {
   readonly calls: ReadonlyArray<readonly string[]>;
 }
 
-/** Namespaces first, then sysctls, links, addresses, routes. xdpPass: path of the compiled program. */
+/**
+ * Namespaces first, then sysctls, links, addresses, routes, programs. xdpPass: where the program that passes
+ * everything is pinned.
+ */
 export function buildSteps(topology: Topology, xdpPass: string): Step[] {
   return [
     ...topology.nodes.map((node) => ip(null, 'netns', 'add', namespaceOf(topology, node.name))),
@@ -109,21 +112,12 @@ function offloads(topology: Topology, link: Link, end: LinkEnd, at: number): Ste
   return [{ netns: namespaceOf(topology, end.node), program: 'ethtool', args }];
 }
 
-/** A veth takes what XDP_TX and redirects send only while a native program sits on its own end. */
-function xdp(topology: Topology, link: Link, end: LinkEnd, at: number, object: string): Step[] {
+/**
+ * A veth takes what XDP_TX and redirects send only while a native program sits on its own end. Not by `ip`,
+ * whose loader leaves a directory and symbolic links in a BPF file system that it can see.
+ */
+function xdp(topology: Topology, link: Link, end: LinkEnd, at: number, pin: string): Step[] {
   if (end.xdp || link.ends[at === 0 ? 1 : 0].xdp === false) return [];
-  return [
-    ip(
-      namespaceOf(topology, end.node),
-      'link',
-      'set',
-      'dev',
-      end.device,
-      'xdpdrv',
-      'obj',
-      object,
-      'sec',
-      'xdp',
-    ),
-  ];
+  const args = ['net', 'attach', 'xdpdrv', 'pinned', pin, 'dev', end.device];
+  return [{ netns: namespaceOf(topology, end.node), program: 'bpftool', args }];
 }

@@ -17,6 +17,8 @@ export interface OneArmedOptions {
   /** Web pods of each worker; one DNS pod and one echo pod come with them. */
   readonly webPods?: number;
   readonly mtu?: number;
+  /** Whether XDP programs sit on the LB nodes' devices, default true; false leaves all offloads on. */
+  readonly xdp?: boolean;
   /** Makes the links between router and LB nodes 802.1Q-tagged. */
   readonly lbVlan?: number;
 }
@@ -82,7 +84,7 @@ export function oneArmedTopology(options: OneArmedOptions): Topology {
       asn: LB_ASN,
       snatPool: addressPlan.snatPool(n),
     });
-    const ends = linkEnds(`lb${n}`, addressPlan.lb(n), addressPlan.routerToLb(n), true);
+    const ends = linkEnds(`lb${n}`, addressPlan.lb(n), addressPlan.routerToLb(n), options.xdp ?? true);
     const link: Link = { ends, mtu, queues: 2 };
     links.push(options.lbVlan === undefined ? link : { ...link, vlan: options.lbVlan });
   }

@@ -9,7 +9,7 @@
  *       await rig.destroy();
  *     }
  */
-import { chownSync, existsSync, mkdirSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BPFFS, ensureBpffs } from './bpffs.ts';
@@ -126,7 +126,10 @@ export async function createRig(topology: Topology): Promise<Rig> {
   takeDownOnSignals();
   try {
     await ensureBpffs();
-    for (const group of groupSteps(buildSteps(topology, XDP_PASS))) await runGroup(group);
+    const pin = passProgramPin(topology);
+    await run(['bpftool', 'prog', 'load', XDP_PASS, pin]);
+    for (const group of groupSteps(buildSteps(topology, pin))) await runGroup(group);
+    rmSync(pin); // the devices hold it
     return rig;
   } catch (error) {
     await rig.destroy();
@@ -134,13 +137,18 @@ export async function createRig(topology: Topology): Promise<Rig> {
   }
 }
 
-/** What FRR and the agents make outside the rig's directory. */
+/** Where the program of the XDP devices' peers is pinned while the rig is built. */
+function passProgramPin(topology: Topology): string {
+  return join(BPFFS, `l4lb-${topology.id}-pass`);
+}
+
+/** What building, FRR and the agents make outside the rig's directory. */
 function outsidePaths(topology: Topology): string[] {
   const bgp = topology.nodes
     .filter((node) => node.asn !== undefined)
     .map((node) => namespaceOf(topology, node.name));
   const agents = nodesOf(topology, 'lb').map((node) => join(BPFFS, namespaceOf(topology, node.name)));
-  return [...bgp.flatMap(frrDirectories), ...agents];
+  return [...bgp.flatMap(frrDirectories), ...agents, passProgramPin(topology)];
 }
 
 /** FRR's directories of a path space (`-N`); it insists on these places. */

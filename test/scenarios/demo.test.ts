@@ -1,12 +1,12 @@
 /** `make demo` as a user runs it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../rig/command.ts';
 import { cleanLeftovers, takeDown } from '../rig/leftovers.ts';
 import { readRecord } from '../rig/record.ts';
 import { program } from '../rig/servers.ts';
 import { waitFor } from '../rig/wait.ts';
+import { MARK, type MachineState, machineState } from './machine-state.ts';
 
 const ID = `demo-${process.pid}`;
 let demo: ChildProcess | undefined;
@@ -16,7 +16,10 @@ function startDemo(env: Record<string, string> = {}): ChildProcess {
   const { VITEST: _, ...inherited } = process.env;
   const [node = '', ...args] = program('test/demo/demo.ts');
   output = '';
-  demo = spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, DEMO_ID: ID, ...env } });
+  demo = spawn(node, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...inherited, DEMO_ID: ID, [MARK]: ID, ...env },
+  });
   const take = (chunk: Buffer) => {
     output += chunk.toString();
   };
@@ -32,8 +35,17 @@ async function ended(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-const namespaces = () =>
-  (existsSync('/run/netns') ? readdirSync('/run/netns') : []).filter((name) => name.includes(ID));
+let before: MachineState;
+beforeEach(async () => {
+  before = await machineState(ID);
+});
+
+async function untilAgentIsShown(): Promise<void> {
+  await waitFor('the agent is being shown', async () => output.includes('4. The agent'), {
+    timeout: 60_000,
+    evidence: async () => output,
+  });
+}
 
 afterEach(async () => {
   demo?.kill('SIGKILL');
@@ -50,20 +62,21 @@ describe('the demo', () => {
     expect(output).toMatch(/Summary: \d\d expectations held/);
     expect(output).toMatch(/^ {3}long connections over kill and restart +0 of 20 broken$/m);
     expect(output).not.toContain('\x1b');
-    expect(namespaces()).toEqual([]);
-    expect(readRecord(ID)).toBeUndefined();
+    expect(await machineState(ID)).toEqual(before);
   });
 
-  it('is taken down by Ctrl-C in the middle', async () => {
+  it('is taken down by Ctrl-C in the middle, with what a killed one before it left', async () => {
+    const killed = startDemo();
+    await untilAgentIsShown();
+    killed.kill('SIGKILL');
+    await ended(killed);
+    expect(await machineState(ID)).not.toEqual(before);
+
     const child = startDemo();
-    await waitFor('the agent is being shown', async () => output.includes('4. The agent'), {
-      timeout: 60_000,
-      evidence: async () => output,
-    });
+    await untilAgentIsShown();
     child.kill('SIGINT');
     expect(await ended(child), output).toBe(130);
-    expect(namespaces()).toEqual([]);
-    expect(readRecord(ID)).toBeUndefined();
+    expect(await machineState(ID)).toEqual(before);
   });
 
   it('stays up with KEEP=1, and its hints work', async () => {
@@ -87,6 +100,6 @@ describe('the demo', () => {
       expect(stdout, what).not.toBe('');
     }
     await run(['sh', '-c', hint('take it down')], { timeout: 60_000 });
-    expect(namespaces()).toEqual([]);
+    expect(await machineState(ID)).toEqual(before);
   });
 });

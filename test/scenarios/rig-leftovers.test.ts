@@ -1,39 +1,14 @@
 /** Nothing of a rig stays, however its owner ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { run } from '../rig/command.ts';
 import { cleanLeftovers } from '../rig/leftovers.ts';
 import { oneArmedTopology } from '../rig/one-armed.ts';
-import { RIG_ROOT } from '../rig/record.ts';
 import { createRig, PROJECT } from '../rig/rig.ts';
 import { program } from '../rig/servers.ts';
 import { waitFor } from '../rig/wait.ts';
-
-/** Everything on this machine that bears the rig's id. Other rigs may come and go meanwhile. */
-async function traces(id: string): Promise<string[]> {
-  const name = `l4lb-${id}`;
-  const list = (directory: string) =>
-    existsSync(directory) ? readdirSync(directory).map((entry) => `${directory}/${entry}`) : [];
-  const places = ['/run/netns', '/sys/fs/bpf', '/etc/frr', '/var/run/frr', RIG_ROOT].flatMap(list);
-  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
-  const links = (await run(['ip', '-o', 'link'])).stdout.split('\n');
-  return [...places, ...mounts, ...links, ...processes()].filter(
-    (text) => text.includes(name) || text.endsWith(`/${id}`),
-  );
-}
-
-function processes(): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        return `process ${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`;
-      } catch {
-        return '';
-      }
-    });
-}
+import { MARK, machineState } from './machine-state.ts';
 
 let owner: ChildProcess | undefined;
 let output = '';
@@ -43,7 +18,7 @@ function startOwner(id: string): ChildProcess {
   const [node = '', ...args] = program('test/scenarios/build-rig-and-wait.ts', id);
   const { VITEST: _, ...env } = process.env;
   output = '';
-  owner = spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  owner = spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, [MARK]: id } });
   const take = (chunk: Buffer) => {
     output += chunk.toString();
   };
@@ -75,51 +50,54 @@ describe('a rig whose owner is killed', () => {
     ['when everything runs', () => output.includes('standing')],
   ])('%s is removed by the next run', async (_, moment) => {
     const id = `kill-${process.pid}`;
+    const before = await machineState(id);
     const child = startOwner(id);
     await waitFor('the moment to kill', async () => moment(id), { interval: 1, evidence });
     child.kill('SIGKILL');
     await ended(child);
-    expect(await traces(id)).not.toEqual([]);
+    expect(await machineState(id)).not.toEqual(before);
 
     expect(await cleanLeftovers()).toContain(id);
-    expect(await traces(id)).toEqual([]);
+    expect(await machineState(id)).toEqual(before);
   });
 
   it('is not touched while the owner lives, and can be removed by hand', async () => {
     const id = `alive-${process.pid}`;
+    const before = await machineState(id);
     startOwner(id);
     await waitFor('the rig stands', async () => output.includes('standing'), { evidence });
-    const before = await traces(id);
+    const standing = await machineState(id);
     expect(await cleanLeftovers()).not.toContain(id);
-    expect(await traces(id)).toEqual(before);
+    expect(await machineState(id)).toEqual(standing);
 
     await expect(createRig(oneArmedTopology({ id }))).rejects.toThrow(`there is a rig ${id} already`);
     const [node = '', ...args] = program('test/rig/clean.ts', id);
     await run([node, ...args], { cwd: PROJECT });
     owner?.kill('SIGKILL');
-    await waitFor('nothing is left', async () => (await traces(id)).length === 0, {
-      evidence: async () => (await traces(id)).join('\n'),
-    });
+    if (owner !== undefined) await ended(owner);
+    expect(await machineState(id)).toEqual(before);
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)('by %s takes it down itself', async (signal) => {
     const id = `sig-${process.pid}`;
+    const before = await machineState(id);
     const child = startOwner(id);
     await waitFor('the rig stands', async () => output.includes('standing'), { evidence });
     child.kill(signal);
     expect(await ended(child)).toBe(signal === 'SIGINT' ? 130 : 143);
-    expect(await traces(id)).toEqual([]);
+    expect(await machineState(id)).toEqual(before);
   });
 });
 
 describe('a rig that cannot be built', () => {
   it('says which command failed, and leaves nothing', async () => {
     const id = `bad-${process.pid}`;
+    const before = await machineState(id);
     const good = oneArmedTopology({ id });
     const [first, ...rest] = good.links;
     if (first === undefined) throw new Error('no link');
     const bad = { ...good, links: [{ ...first, mtu: 1 }, ...rest] };
     await expect(createRig(bad)).rejects.toThrow(/failed at "ip link add name up0/);
-    expect(await traces(id)).toEqual([]);
+    expect(await machineState(id)).toEqual(before);
   });
 });

@@ -10,6 +10,7 @@ import type { MapsOverview } from '../../dataplane/inspect/open-inspector.ts';
 import { linksDirectory } from '../../dataplane/maps.ts';
 import type { ServiceNames } from '../../dataplane/service-names.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import { deviceOfPin } from '../../kernel/link-pin.ts';
 import { layout } from '../../layout/generated.ts';
 import { parseAddress } from '../../net/address.ts';
 import { formatRange } from '../../net/address-range.ts';
@@ -75,7 +76,7 @@ function pinnedDevices(kernel: Kernel, bpfDirectory: string): DeviceView[] {
       const byXdp = owner?.programId === programId && owner.mode !== 'offload';
       return [
         {
-          name: pin.replaceAll('%2e', '.'),
+          name: deviceOfPin(pin),
           mode: byXdp ? (owner.mode as DeviceView['mode']) : 'tc',
           attached: ifindex !== 0,
           programId,

@@ -1,5 +1,5 @@
 /** `lbctl status`: the node at a glance. */
-import type { DeviceView, StatusView } from '../../api/types.ts';
+import type { DeviceView, StatusView, WatchView } from '../../api/types.ts';
 import { formatBytes, formatCount, formatSeconds, formatShare, plural } from '../humanize.ts';
 import type { Frame } from '../present.ts';
 import { type Cell, renderFields } from '../table.ts';
@@ -8,6 +8,10 @@ export function renderStatus(status: StatusView, frame: Frame<StatusView>): stri
   const devices = status.devices.map((device, index): [string, Cell] => [
     index === 0 ? 'Devices' : '',
     deviceCell(device),
+  ]);
+  const watches = (status.source.watches ?? []).map((watch): [string, Cell] => [
+    '',
+    watchCell(watch, frame.now),
   ]);
   return renderFields(
     [
@@ -18,6 +22,7 @@ export function renderStatus(status: StatusView, frame: Frame<StatusView>): stri
       ['VIP device', vipText(status.vip)],
       ...(devices.length === 0 ? [['Devices', '-'] as [string, Cell]] : devices),
       ['Source', status.agent === 'running' ? sourceCell(status.source, frame.now) : undefined],
+      ...watches,
       ['Services', `${plural(status.services, 'service')}, ${plural(status.backends, 'backend')}`],
       ['Flows', `${formatCount(status.activeFlows)} active`],
       ['SNAT', snatCell(status.snat)],
@@ -58,12 +63,21 @@ function deviceCell(device: DeviceView): Cell {
 
 function sourceCell(source: StatusView['source'], now: number): Cell {
   const parts = [
-    `${source.kind} in ${source.location}`,
+    `${source.kind} ${source.kind === 'manifests' ? 'in' : 'by'} ${source.location}`,
     source.synced ? 'synced' : 'not synced yet',
     plural(source.objects, 'object'),
   ];
   if (source.lastChangeAt !== undefined) parts.push(`last change ${age(source.lastChangeAt, now)} ago`);
   return { text: parts.join(', '), style: source.synced ? 'plain' : 'attention' };
+}
+
+function watchCell(watch: WatchView, now: number): Cell {
+  const parts = [
+    `${watch.kind}s ${watch.connected ? 'watched' : watch.synced ? 'not watched now' : 'not listed yet'}`,
+  ];
+  if (watch.lastHeardAt !== undefined) parts.push(`heard ${age(watch.lastHeardAt, now)} ago`);
+  parts.push(plural(watch.relists, 'relist'), plural(watch.errors, 'error'));
+  return { text: parts.join(', '), style: watch.connected ? 'plain' : 'attention' };
 }
 
 function snatCell(snat: StatusView['snat']): Cell {

@@ -34,7 +34,7 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'the fast path takes answers from any port of the backend',
     'fast_path.h',
-    ' || backend->port != (__u16)PLAIN_PORTS(frame)',
+    ' || backend->port != *(__u16 *)PLAIN_L4(frame)',
     '',
   ),
   fault(
@@ -43,6 +43,8 @@ export const FAULTS: readonly Fault[] = [
     'hop->generation != record->client_next_hop >> 16 ||',
     '',
   ),
+  fault('the fast path answers for detached flows', 'fast_path.h', '(0xff | FLOW_F_DETACHED << 8)', '0xff'),
+  fault('the fast path loses a carry', 'checksum.h', 'return ~(sum + (sum >> 16));', 'return ~sum;'),
   fault('only one VLAN tag is skipped', 'packet.h', '#define VLAN_TAGS_MAX 2', '#define VLAN_TAGS_MAX 1'),
   fault('a TTL of 1 is forwarded', 'forward.h', 'if (pkt->ttl <= 1)', 'if (pkt->ttl < 1)'),
   fault(

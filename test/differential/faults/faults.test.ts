@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enterNetwork } from '../../packet/network.ts';
+import { isAlive, ownProcess } from '../../rig/process-table.ts';
 import { runDifferential } from '../run-differential.ts';
 import { compileFault } from './compile-fault.ts';
 import { FAULTS } from './fault-list.ts';
@@ -18,10 +19,7 @@ const PREFIX = 'l4lb-fault-';
 let directory = '';
 
 beforeAll(() => {
-  // Of runs that were killed.
-  for (const left of readdirSync(tmpdir()).filter((name) => name.startsWith(PREFIX))) {
-    rmSync(join(tmpdir(), left), { recursive: true, force: true });
-  }
+  removeLeftDirectories();
   enterNetwork();
 });
 
@@ -29,6 +27,21 @@ afterAll(() => {
   delete process.env.L4LB_BUILD_DIR;
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** Directories tell whose they are, so that two runs at a time do not take each other's away. */
+function ownPrefix(): string {
+  const { pid, startTime } = ownProcess();
+  return join(tmpdir(), `${PREFIX}${pid}-${startTime}-`);
+}
+
+/** Of runs that were killed. */
+function removeLeftDirectories(): void {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
+    const [pid, startTime = ''] = name.slice(PREFIX.length).split('-');
+    if (isAlive({ pid: Number(pid), startTime })) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
 
 describe('a seeded fault is found', () => {
   it('and without one, programs and model agree on the same packets', async () => {
@@ -39,7 +52,7 @@ describe('a seeded fault is found', () => {
   for (const fault of FAULTS) {
     it(fault.name, async () => {
       rmSync(directory, { recursive: true, force: true });
-      directory = mkdtempSync(join(tmpdir(), PREFIX));
+      directory = mkdtempSync(ownPrefix());
       process.env.L4LB_BUILD_DIR = compileFault(fault, directory);
       const { disagreement } = await runDifferential({ seed: SEED, packets: PACKETS, isShrunk: false });
       if (disagreement === undefined) expect.fail(`not found in ${PACKETS} steps`);

@@ -59,8 +59,8 @@ describe('a mistake', () => {
   });
 });
 
-describe('--help', async () => {
-  const names = (await commandsOf()).map(pathOf);
+describe('--help', () => {
+  const names = commandsOf().map(pathOf);
   it.each(names)('of lbctl %s has examples and the options of all commands', async (path) => {
     const { code, stdout, stderr } = await run(...path.split(' '), '--help');
     expect(code).toBe(0);
@@ -216,11 +216,11 @@ describe('version', () => {
   });
 });
 
-it('a command is there when only its own file is read, by its name and by its alias', async () => {
-  for (const command of (await commandsOf()).filter((each) => each.parent?.parent === null)) {
+it('a command is there when only what is asked for is made, by its name and by its alias', () => {
+  for (const command of commandsOf().filter((each) => each.parent?.parent === null)) {
     for (const name of [command.name(), ...command.aliases()]) {
-      const alone = await commandsOf(['--socket', '/nowhere', name]);
-      const read = await commandsOf([name, '--help']);
+      const alone = commandsOf(['--socket', '/nowhere', name]);
+      const read = commandsOf([name, '--help']);
       for (const commands of [alone, read]) expect(commands.map(pathOf)).toContain(command.name());
       expect(read.length).toBeLessThan(alone.length);
     }

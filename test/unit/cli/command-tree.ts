@@ -3,7 +3,7 @@ import type { Host } from '../../../src/cli/host.ts';
 import { makeProgram } from '../../../src/cli/program.ts';
 
 /** Every command of lbctl, groups included, hidden ones and lbctl itself not. */
-export async function commandsOf(words: readonly string[] = []): Promise<Command[]> {
+export function commandsOf(words: readonly string[] = []): Command[] {
   const host: Host = {
     env: {},
     now: () => 0,
@@ -16,7 +16,7 @@ export async function commandsOf(words: readonly string[] = []): Promise<Command
     command.commands
       .filter((child) => !child.name().startsWith('__'))
       .flatMap((child) => [child, ...visible(child)]);
-  return visible(await makeProgram(host, words));
+  return visible(makeProgram(host, words));
 }
 
 /** `service list` */

@@ -5,7 +5,7 @@ import { oneArmedTopology } from '../../rig/one-armed.ts';
 const lines = (steps: readonly Step[]) =>
   steps.map((step) => `${step.netns ?? 'root'}: ${step.program} ${step.args.join(' ')}`);
 const plan = (options: { lbVlan?: number; mtu?: number } = {}) =>
-  lines(buildSteps(oneArmedTopology({ id: 't', workers: 1, webPods: 1, ...options }), '/x.o'));
+  lines(buildSteps(oneArmedTopology({ id: 't', workers: 1, webPods: 1, ...options }), '/pin'));
 
 describe('buildSteps', () => {
   it('makes namespaces first, then sets their defaults, then makes devices', () => {
@@ -33,7 +33,7 @@ describe('buildSteps', () => {
 
   it('puts a native program on the peer of an XDP device and nowhere else', () => {
     expect(plan().filter((line) => line.includes('xdp'))).toEqual([
-      'l4lb-t-router1: ip link set dev lb1 xdpdrv obj /x.o sec xdp',
+      'l4lb-t-router1: bpftool net attach xdpdrv pinned /pin dev lb1',
     ]);
   });
 

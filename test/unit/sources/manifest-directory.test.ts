@@ -14,33 +14,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ManifestDirectory } from '../../../src/sources/manifest-directory.ts';
 import { MAX_MANIFEST_BYTES } from '../../../src/sources/manifest-parser.ts';
-import type { Timers } from '../../../src/sources/timers.ts';
+import { FakeTimers } from '../node/fake-timers.ts';
 
 const serviceText = (name: string, port = 80) =>
   `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: ${port} }] }\n`;
-
-/** Time that stands still until it is moved. */
-class FakeTimers implements Timers {
-  #now = 0;
-  readonly #pending = new Set<{ at: number; callback: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(milliseconds: number, callback: () => void): () => void {
-    const timer = { at: this.#now + milliseconds, callback };
-    this.#pending.add(timer);
-    return () => this.#pending.delete(timer);
-  }
-
-  advance(milliseconds: number): void {
-    this.#now += milliseconds;
-    for (const timer of [...this.#pending].sort((a, b) => a.at - b.at)) {
-      if (timer.at <= this.#now && this.#pending.delete(timer)) timer.callback();
-    }
-  }
-}
 
 let root: string;
 let directory: string;

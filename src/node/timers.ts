@@ -1,4 +1,4 @@
-/** Time as the sources see it, so that tests can pass their own. */
+/** Time as the sources see it: tests pass their own. */
 export interface Timers {
   /** Milliseconds since 1970. */
   now(): number;

@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeService } from '../../../src/sources/kube-decoders.ts';
+import type { Service } from '../../../src/sources/kube-objects.ts';
+import { ObjectShelf, type ShelfItem, shelfItem } from '../../../src/sources/object-shelf.ts';
+
+function item(name: string, version = 1, port: unknown = 80): ShelfItem<Service> {
+  const metadata = { namespace: 'default', name, uid: `uid-${name}`, resourceVersion: String(version) };
+  return shelfItem({ metadata, spec: { ports: [{ port }] } }, decodeService);
+}
+
+function shelfOf(...items: ReadonlyArray<ShelfItem<Service>>): ObjectShelf<Service> {
+  const shelf = new ObjectShelf<Service>('Service');
+  shelf.replace(items);
+  return shelf;
+}
+
+const names = (shelf: ObjectShelf<Service>): string[] => shelf.objects().map(({ name }) => name);
+
+test('an object that is heard again in the same version is the same, and so is the list', () => {
+  const shelf = shelfOf(item('a'), item('b'));
+  const before = shelf.objects();
+  expect(shelf.replace([item('b'), item('a')])).toBe(false);
+  expect(shelf.upsert(item('a'))).toBe(false);
+  expect(shelf.objects()).toBe(before);
+  expect(shelf.upsert(item('a', 2, 81))).toBe(true);
+  expect(shelf.objects()[1]).toBe(before[1]);
+  expect(before[0]?.ports[0]?.port).toBe(80);
+  expect(shelf.objects()[0]?.ports[0]?.port).toBe(81);
+});
+
+test('what cannot be decoded stays as it was, with a problem, until it is mended or gone', () => {
+  const shelf = shelfOf(item('a'));
+  shelf.upsert(item('a', 2, 'eighty'));
+  expect(shelf.objects()[0]?.ports[0]?.port).toBe(80);
+  expect(shelf.complete).toBe(true);
+  expect(shelf.problems()).toEqual([
+    {
+      severity: 'error',
+      code: 'invalid-object',
+      message: expect.stringMatching(
+        /^spec\.ports\.0\.port: .*; the object stays as it was until this is mended$/,
+      ),
+      object: { kind: 'Service', namespace: 'default', name: 'a' },
+    },
+  ]);
+  shelf.upsert(item('a', 3, 82));
+  expect([shelf.problems(), shelf.objects()[0]?.ports[0]?.port]).toEqual([[], 82]);
+});
+
+test('what could never be decoded is left out, and deletions wait for it', () => {
+  const shelf = shelfOf(item('a', 1, 'eighty'), item('b'));
+  expect([names(shelf), shelf.size, shelf.complete]).toEqual([['b'], 2, false]);
+  expect(shelf.problems()[0]?.message).toMatch(/it is left out until this is mended/);
+  shelf.remove({ key: 'default/a' });
+  expect([shelf.problems(), shelf.complete]).toEqual([[], true]);
+});
+
+test('any changes leave the objects in order, as a new shelf would have them', () => {
+  const change = fc.record({
+    name: fc.integer({ min: 0, max: 400 }),
+    remove: fc.boolean(),
+    look: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 600 }), (changes) => {
+      const shelf = new ObjectShelf<Service>('Service');
+      const truth = new Map<string, ShelfItem<Service>>();
+      changes.forEach(({ name, remove, look }, version) => {
+        const next = item(`n-${name}`, version);
+        if (remove) truth.delete(next.key);
+        else truth.set(next.key, next);
+        if (remove) shelf.remove(next);
+        else shelf.upsert(next);
+        if (look) shelf.objects();
+      });
+      expect(shelf.objects()).toEqual(shelfOf(...truth.values()).objects());
+      expect(names(shelf)).toEqual([...names(shelf)].sort());
+    }),
+    { numRuns: 50 },
+  );
+});
