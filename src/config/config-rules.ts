@@ -52,7 +52,8 @@ function modeViolations({ mode, snat, dsr }: Partial<ParsedConfig>, raw: unknown
   return [{ path: ['dsr', 'source'], message }];
 }
 
-function overlappingRanges(ranges: readonly Prefix[]): Violation[] {
+/** Ranges that hold addresses of one before them. */
+export function overlappingRanges(ranges: readonly Prefix[]): Violation[] {
   return ranges.flatMap((range, index) => {
     const other = ranges
       .slice(0, index)
@@ -63,7 +64,11 @@ function overlappingRanges(ranges: readonly Prefix[]): Violation[] {
   });
 }
 
-function repeatedDevices(devices: ParsedConfig['devices'], vipDevice: string | undefined): Violation[] {
+/** Names that are there twice, or are the VIP device. */
+export function repeatedDevices(
+  devices: ParsedConfig['devices'],
+  vipDevice: string | undefined,
+): Violation[] {
   return devices.flatMap(({ name }, index) => {
     const path = ['devices', index, 'name'];
     if (name === vipDevice) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CHANGE_RULES, compareConfigs } from '../../../src/config/compare-configs.ts';
 import { configKeys } from '../../../src/config/config-keys.ts';
+import { configSchema } from '../../../src/config/config-schema.ts';
 import { parseConfig } from '../../../src/config/parse-config.ts';
 
 const BASE: Record<string, string> = {
@@ -51,6 +52,6 @@ describe('compareConfigs', () => {
   });
 
   test('there is one rule for every key', () => {
-    expect(CHANGE_RULES.map(({ key }) => key)).toEqual(configKeys().map(({ key }) => key));
+    expect(CHANGE_RULES.map(({ key }) => key)).toEqual(configKeys(configSchema).map(({ key }) => key));
   });
 });
