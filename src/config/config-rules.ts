@@ -48,8 +48,8 @@ function modeViolations({ mode, snat, dsr }: Partial<ParsedConfig>, raw: unknown
   const isTunnel = mode === 'ipip' || mode === 'gue';
   const lacksSource = dsr === undefined ? !isWritten('dsr') : dsr.source.length === 0;
   if (!isTunnel || !lacksSource) return [];
-  const message = `mode ${mode} needs the source of outer headers: an address or CIDR of each family that backends have, such as [10.4.0.0/16]`;
-  return [{ path: ['dsr', 'source'], message }];
+  const message = `"${mode}" needs dsr.source, where outer headers come from: an address or CIDR of each family that backends have, such as [10.4.0.0/16]`;
+  return [{ path: ['mode'], message }];
 }
 
 /** Ranges that hold addresses of one before them. */
