@@ -1,6 +1,6 @@
 /** Whether a changed configuration can take effect in the running agent. Pure. */
 
-import { type ChangeEffect, compareConfigs } from '../config/compare-configs.ts';
+import { type ChangeEffect, type ConfigChange, compareConfigs } from '../config/compare-configs.ts';
 import type { Config } from '../config/config.ts';
 
 export interface ReloadDecision {
@@ -21,7 +21,11 @@ const REMEDIES: ReadonlyArray<readonly [ChangeEffect, string]> = [
 
 /** All or nothing: a half-applied file would be a configuration that nobody wrote. */
 export function decideReload(old: Config, next: Config): ReloadDecision {
-  const changes = compareConfigs(old, next);
+  return judgeChanges(compareConfigs(old, next));
+}
+
+/** The same for changes of another kind of configuration. */
+export function judgeChanges(changes: readonly ConfigChange[]): ReloadDecision {
   const changed = changes.map(({ key }) => key);
   for (const [effect, remedy] of REMEDIES) {
     const keys = changes.filter(({ how }) => how === effect).map(({ key }) => key);

@@ -43,6 +43,19 @@ export function outerSource() {
   );
 }
 
+/** Where tunnels come from: an address, or a prefix of any length that is not everything. */
+export function tunnelSource() {
+  const read = (text: string): Reading<Prefix> => {
+    const single = parseAddress(text);
+    const length = typeof single === 'bigint' ? 128 : 32;
+    return networkPrefix(single === undefined ? text : `${text}/${length}`, 8, 16);
+  };
+  return readBy(
+    read,
+    'an address, an IPv4 CIDR from /8 such as 10.4.0.0/16, or an IPv6 CIDR from /16 such as 2001:db8:4::/48',
+  );
+}
+
 /** least4 and least6: the shortest prefixes. */
 function networkPrefix(text: string, least4: number, least6: number): Reading<Prefix> {
   const cidr = parseCidr(text);

@@ -14,18 +14,20 @@ export interface ConfigChange {
   readonly how: ChangeEffect;
 }
 
-interface ChangeRule extends ConfigChange {
-  readonly value: (config: Config) => unknown;
+/** What a change of one key takes. */
+export interface ChangeRule<C> extends ConfigChange {
+  readonly value: (config: C) => unknown;
 }
 
-const rule = (key: string, how: ChangeEffect, value: (config: Config) => unknown): ChangeRule => ({
+const rule = (key: string, how: ChangeEffect, value: (config: Config) => unknown): ChangeRule<Config> => ({
   key,
   how,
   value,
 });
 
 /** One rule a key; docs/configuration.md shows the same. */
-export const CHANGE_RULES: readonly ChangeRule[] = [
+export const CHANGE_RULES: ReadonlyArray<ChangeRule<Config>> = [
+  rule('role', 'cleanup', () => 'lb'),
   rule('node', 'restart', (config) => config.node),
   rule('runtimeDirectory', 'cleanup', (config) => config.runtimeDirectory),
   rule('bpfDirectory', 'cleanup', (config) => config.bpfDirectory),
@@ -77,12 +79,14 @@ export const CHANGE_RULES: readonly ChangeRule[] = [
 
 /** The keys whose values differ in effect (not in spelling), in the order of the schema. */
 export function compareConfigs(old: Config, next: Config): ConfigChange[] {
-  return CHANGE_RULES.filter(({ value }) => asText(value(old)) !== asText(value(next))).map(
-    ({ key, how }) => ({
-      key,
-      how,
-    }),
-  );
+  return compareBy(CHANGE_RULES, old, next);
+}
+
+/** The same for another kind of configuration. */
+export function compareBy<C>(rules: ReadonlyArray<ChangeRule<C>>, old: C, next: C): ConfigChange[] {
+  return rules
+    .filter(({ value }) => asText(value(old)) !== asText(value(next)))
+    .map(({ key, how }) => ({ key, how }));
 }
 
 function asText(value: unknown): string | undefined {

@@ -49,8 +49,8 @@ function modeViolations({ mode, snat, dsr }: Partial<ParsedConfig>, raw: unknown
   const isTunnel = mode === 'ipip' || mode === 'gue';
   const lacksSource = dsr === undefined ? !isWritten('dsr') : dsr.source.length === 0;
   if (!isTunnel || !lacksSource) return [];
-  const message = `mode ${mode} needs the source of outer headers: an address or CIDR of each family that backends have, such as [10.4.0.0/16]`;
-  return [{ path: ['dsr', 'source'], message }];
+  const message = `"${mode}" needs dsr.source, where outer headers come from: an address or CIDR of each family that backends have, such as [10.4.0.0/16]`;
+  return [{ path: ['mode'], message }];
 }
 
 /** A kubeconfig beside a directory of manifests is a misunderstanding that would go unnoticed. */
@@ -66,7 +66,8 @@ function unusedSourceKeys({ kind, kubeconfig, namespaces }: ParsedConfig['source
   }));
 }
 
-function overlappingRanges(ranges: readonly Prefix[]): Violation[] {
+/** Ranges that hold addresses of one before them. */
+export function overlappingRanges(ranges: readonly Prefix[]): Violation[] {
   return ranges.flatMap((range, index) => {
     const other = ranges
       .slice(0, index)
@@ -77,7 +78,11 @@ function overlappingRanges(ranges: readonly Prefix[]): Violation[] {
   });
 }
 
-function repeatedDevices(devices: ParsedConfig['devices'], vipDevice: string | undefined): Violation[] {
+/** Names that are there twice, or are the VIP device. */
+export function repeatedDevices(
+  devices: ParsedConfig['devices'],
+  vipDevice: string | undefined,
+): Violation[] {
   return devices.flatMap(({ name }, index) => {
     const path = ['devices', index, 'name'];
     if (name === vipDevice) {

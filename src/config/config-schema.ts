@@ -34,6 +34,7 @@ const windowLength = (): ReturnType<typeof duration> => duration(0, 168 * HOUR);
 const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape);
 
 export const configSchema = section({
+  role: oneOf(['lb', 'node']).default('lb'),
   node: nodeName("the machine's host name").optional(),
   runtimeDirectory: absolutePath().default('/run/l4lb'),
   bpfDirectory: absolutePath().default('/sys/fs/bpf/l4lb'),

@@ -70,7 +70,10 @@ function placed({ path, message }: PathProblem, document: LocatedDocument, file:
 function problemsOf(schema: z.ZodType, issue: z.core.$ZodIssue, raw: unknown): PathProblem[] {
   const path = issue.path as Path;
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, knownKeysAt(schema, path)) }));
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: unknownKey(key, knownKeysAt(schema, path)),
+    }));
   }
   const value = valueAt(raw, path);
   const allowed = allowedAt(schema, path);

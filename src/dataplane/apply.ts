@@ -8,10 +8,12 @@ import { formatKey, keyNumber } from './frontend-key.ts';
 import { describeLacks, describeUnrouted } from './lack-problems.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { JiffiesClock } from './next-hop-table.ts';
-import { type Plan, planChanges, type ServiceChange } from './plan.ts';
+import { isElsewhere, type Plan, planChanges, type ServiceChange } from './plan.ts';
 import { Retirement, retireLeftovers } from './retirement.ts';
 import { Room } from './room.ts';
+import { type SettleContext, type SettleReport, settleWindows } from './settle-windows.ts';
 import { countingStores, type Stores } from './stores.ts';
+import { endWindow } from './track-change.ts';
 import { addVip, type Lack, type UpsertContext, upsertService } from './upsert-service.ts';
 
 export interface ApplyReport {
@@ -34,7 +36,7 @@ export interface ApplyScope {
 }
 
 export interface ApplierOptions {
-  readonly kernel: Pick<Kernel, 'entries' | 'buildMaglevTable' | 'gracePeriod'>;
+  readonly kernel: Pick<Kernel, 'entries' | 'batches' | 'buildMaglevTable' | 'gracePeriod'>;
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
   readonly agentNextHops: number;
@@ -44,6 +46,9 @@ export interface ApplierOptions {
   /** Milliseconds that stores may go on before other work gets a turn; default 10. */
   readonly slice?: number;
 }
+
+/** What of the configuration decides when a remembered flow is forgotten. */
+export type SettleFacts = Pick<SettleContext, 'hash' | 'timeouts'>;
 
 /** What the maps hold, as this process knows it: read once, kept in step with each store. */
 interface Mirror {
@@ -96,6 +101,8 @@ export class Applier {
       const retirement = new Retirement();
       let released = 0;
       for (const service of former) {
+        // The next apply builds that table anew.
+        if (isElsewhere(service)) continue;
         for (const entry of service.former) {
           if (isNamed(entry.index, entry.generation)) continue;
           retirement.entry(entry, service);
@@ -104,6 +111,16 @@ export class Applier {
       }
       await retirement.run(this.#context(mirror, stores));
       return released;
+    });
+  }
+
+  /** Lets windows end, and forgets what they needed; undefined before the first apply. */
+  async settle(facts: SettleFacts): Promise<SettleReport | undefined> {
+    if (this.#mirror === undefined) return undefined;
+    const { stores, kernel, slice = 10 } = this.#options;
+    return this.#withMirror(stores, (mirror) => {
+      const { services } = mirror;
+      return settleWindows({ ...this.#context(mirror, stores), ...facts, kernel, services, slice });
     });
   }
 
@@ -129,6 +146,9 @@ export class Applier {
     for (let bucket = 0; bucket < index.buckets; bucket++) index.setFlag(stores, bucket);
     const room = new Room(maps, actual, { agentNextHops }, clock);
     const mirror = { services: actual.services, room, index };
+    for (const service of [...actual.services.values(), ...actual.unreferenced]) {
+      if (service.window.damaged === true) endWindow({ maps, stores }, service);
+    }
     for (const range of actual.strayRanges) room.sources.remove(stores, range);
     await retireLeftovers(actual).run(this.#context(mirror, stores));
     room.nextHops.sweep(stores);
@@ -194,8 +214,8 @@ export class Applier {
     this.#options.kernel.buildMaglevTable(slots, hashes, quotas);
 
   #context(mirror: Mirror, stores: Stores) {
-    const { maps, kernel } = this.#options;
-    return { maps, stores, room: mirror.room, gracePeriod: () => kernel.gracePeriod() };
+    const { maps, kernel, clock } = this.#options;
+    return { maps, stores, room: mirror.room, clock, gracePeriod: () => kernel.gracePeriod() };
   }
 }
 

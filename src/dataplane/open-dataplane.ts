@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:
 import { join, resolve } from 'node:path';
 import { buildDirectory as defaultBuildDirectory } from '../kernel/build-directory.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { ServiceHash } from '../maglev/service-hash.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredState } from '../services/desired-state.ts';
 import { readActualState } from './actual-state.ts';
@@ -73,7 +74,10 @@ export interface Dataplane {
   updateDevices(devices: readonly ManagedDevice[], egress: readonly EgressDeviceEntry[]): Promise<void>;
   /** Routes or neighbours changed: the FIB is asked again for every next hop. */
   invalidateNextHops(): void;
-  /** Every half minute or so: ends entries of outgrown blocks that no flow names any more. How many. */
+  /**
+   * Every half minute or so: lets windows end, forgets remembered flows that are not needed, and ends
+   * entries of outgrown blocks that no flow names any more. How many of these.
+   */
   releaseFormer(): Promise<number>;
   health(): DataplaneHealth;
   /** Ends this process's part; programs stay on the devices and go on. */
@@ -185,9 +189,19 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       }),
     invalidateNextHops: () => invalidateNextHops(maps.arrays.next_hops, clock),
     releaseFormer: () =>
-      inOrder(() => {
+      inOrder(async () => {
         const timeouts = timeoutsInJiffies(settings.config.timeouts, clock.hz);
-        return applier.releaseFormer(() => namedBackends(maps.arrays.flow_records, timeouts, clock.now()));
+        const hash = new ServiceHash(settings.hashSeed);
+        const settled = await applier.settle({ hash, timeouts });
+        if (settled !== undefined && settled.flipped + settled.forgotten + settled.cleared > 0) {
+          const { isNamed: _, ...report } = settled;
+          log.info(report, 'windows of changed services settled');
+        }
+        return applier.releaseFormer(() => {
+          const isNamed = namedBackends(maps.arrays.flow_records, timeouts, clock.now());
+          return (index, generation) =>
+            isNamed(index, generation) || settled?.isNamed(index, generation) === true;
+        });
       }),
     health() {
       const devices = links.health(settings.devices, (mode) => programs.of(mode));

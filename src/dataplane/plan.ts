@@ -162,7 +162,7 @@ export function planService(
 }
 
 /** An agent ended after it had published the oldest owners in another block than the table's. */
-function isElsewhere(actual: ActualService | undefined): boolean {
+export function isElsewhere(actual: ActualService | undefined): boolean {
   if (actual === undefined || actual.window.oldest.sizeClass === 0) return false;
   return actual.window.oldest.block !== actual.table.block;
 }

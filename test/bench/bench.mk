@@ -4,3 +4,7 @@
 .PHONY: bench
 bench: build ## measure the packet path and the control plane (ROUNDS= OUT= QUICK=1 BENCH_ARGS=)
 	node_modules/.bin/tsx test/bench/bench.ts $(BENCH_ARGS)
+
+.PHONY: bench-consistency
+bench-consistency: build ## broken connections by event, simulated (FLOWS= SLOTS= REMEMBERED= OUT=)
+	node_modules/.bin/tsx test/bench/broken-connections.ts

@@ -4,6 +4,9 @@
  */
 import { age, type FlowState } from './state.ts';
 
+/** Whatever tells flows apart. */
+export type FlowName = string | number;
+
 export interface RememberedFlow {
   backend: number;
   generation: number;
@@ -30,8 +33,8 @@ export interface TrackedService {
 export interface FlowPacket {
   readonly hash: number;
   /** Key of the tuple, and of the same without ports. */
-  readonly flow: string;
-  readonly client: string;
+  readonly flow: FlowName;
+  readonly client: FlowName;
   readonly protocol: 'TCP' | 'UDP';
   /** Of SYN, ACK, FIN, RST only SYN. */
   readonly syn: boolean;
@@ -44,7 +47,7 @@ export interface TrackedWorld {
   readonly now: number;
   readonly hz: number;
   readonly timeout: Readonly<Record<FlowState, number>>;
-  readonly remembered: Map<string, RememberedFlow>;
+  readonly remembered: Map<FlowName, RememberedFlow>;
   readonly capacity: number;
   backend(index: number): { generation: number; state: string } | undefined;
   /** Whether the budget of the service and CPU has one more. */
@@ -178,7 +181,7 @@ function flipped(
 function remembering(
   world: TrackedWorld,
   packet: FlowPacket,
-  keys: readonly string[],
+  keys: readonly FlowName[],
   backend: number,
   former: number,
   rule: TrackedRule,
@@ -199,10 +202,11 @@ function remembering(
 }
 
 function slotAt(table: OwnerTable, hash: number): number {
-  return table.slots[Number((BigInt(hash) * BigInt(table.slots.length)) >> 32n)] as number;
+  // The product stays below 2^49, which a number holds exactly.
+  return table.slots[Math.floor((hash * table.slots.length) / 2 ** 32)] as number;
 }
 
-function living(world: TrackedWorld, key: string): RememberedFlow | undefined {
+function living(world: TrackedWorld, key: FlowName): RememberedFlow | undefined {
   const flow = world.remembered.get(key);
   if (flow === undefined || !isThere(world, flow.backend)) return undefined;
   return world.backend(flow.backend)?.generation === flow.generation ? flow : undefined;

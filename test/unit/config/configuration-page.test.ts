@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CHANGE_RULES } from '../../../src/config/compare-configs.ts';
 import { configKeys } from '../../../src/config/config-keys.ts';
+import { configSchema } from '../../../src/config/config-schema.ts';
 
 /** Rows of the tables of the page: | `key` | value | default | change | meaning | */
 function rowsOfPage(): Map<string, { allowed: string; default: string; how: string }> {
@@ -18,7 +19,7 @@ function rowsOfPage(): Map<string, { allowed: string; default: string; how: stri
 
 test('docs/configuration.md has every key with its type, default and how it changes, and no other', () => {
   const how = new Map(CHANGE_RULES.map((rule) => [rule.key, rule.how]));
-  const expected = configKeys().map((key) => [
+  const expected = configKeys(configSchema).map((key) => [
     key.key,
     {
       allowed: key.allowed,

@@ -74,6 +74,54 @@ describe('what is good', () => {
     ]);
   });
 
+  test('SNAT addresses of both families: IPv4 first, IPv6 joined within 32 bits', () => {
+    const text = withLines(
+      'snat: { addresses: ["2001:db8:2::10/124", 10.2.0.16, "2001:db8:2::20", "2001:db8:3::"] }',
+    );
+    expect(parseConfig(text, 'lb.yaml').snat.ranges).toEqual([
+      { first: 0x0a020010, count: 1, own: false },
+      { first: 0x20010db8_00020000_00000000_00000010n, count: 17, own: false },
+      { first: 0x20010db8_00030000_00000000_00000000n, count: 1, own: false },
+    ]);
+  });
+
+  test("the node's own addresses may be one of each family", () => {
+    const text = withLines('snat: { own: ["2001:db8::5", 192.168.0.5] }');
+    expect(parseConfig(text, 'lb.yaml').snat.ranges).toEqual([
+      { first: 0xc0a80005, count: 1, own: true },
+      { first: 0x20010db8_00000000_00000000_00000005n, count: 1, own: true },
+    ]);
+  });
+
+  test('without DSR there is none, and without SNAT there is none', () => {
+    const config = parseConfig(MINIMAL.join('\n'), 'lb.yaml');
+    expect(config.mode).toBe('snat');
+    expect(config.dsr).toBeUndefined();
+    const direct = [...MINIMAL.slice(0, 2), 'mode: gue', 'dsr: { source: [10.4.0.0/16, "2001:db8:4::/96"] }'];
+    expect(parseConfig(direct.join('\n'), 'lb.yaml')).toMatchObject({
+      mode: 'gue',
+      dsr: {
+        source: [
+          { network: 0x0a040000, length: 16 },
+          { network: 0x20010db8_00040000_00000000_00000000n, length: 96 },
+        ],
+        guePort: 6080,
+        window: { tcp: 900_000, udp: 30_000 },
+        rememberedFlows: 65_536,
+        rememberPerSecond: 1000,
+      },
+      snat: { ranges: [], sharedFlows: 0 },
+    });
+    const layer2 = parseConfig([...MINIMAL.slice(0, 2), 'mode: l2'].join('\n'), 'lb.yaml');
+    expect(layer2.dsr?.source).toEqual([]);
+  });
+
+  test('SNAT must be configured where it is used', () => {
+    const [problem] = problemsOf(MINIMAL.slice(0, 2).join('\n'));
+    expect(problem).toMatchObject({ key: 'snat' });
+    expect(problem?.message).toMatch(/is missing; mode snat needs snat.addresses/);
+  });
+
   test('VIP ranges come sorted', () => {
     const text = withLines('vips: { ranges: [10.3.0.0/24, 10.1.0.0/24] }');
     expect(parseConfig(text, 'lb.yaml').vips.ranges.map(({ network }) => network)).toEqual(
@@ -96,16 +144,19 @@ describe('what is good', () => {
 
 describe('what is wrong is named with key, line, value and what is allowed', () => {
   test.each<[string, string, RegExp]>([
-    ['colour: red', 'colour', /not a known key.*Known here: node, /],
+    ['colour: red', 'colour', /not a known key.*Known here: role, node, /],
     ['vips: { ranges: [10.1.0.0/24], echoo: true }', 'vips.echoo', /did you mean echo\?/],
-    ['vips: { echo: true }', 'vips.ranges', /is missing; it must be a list of 1 to 16 IPv4 CIDRs/],
+    ['vips: { echo: true }', 'vips.ranges', /is missing; it must be a list of 1 to 16 CIDRs/],
     ['vips: { ranges: [] }', 'vips.ranges', /\[\] must be a list of 1 to 16/],
     ['vips: { ranges: 10.1.0.0/24 }', 'vips.ranges', /"10.1.0.0\/24" must be a list/],
     ['vips: { ranges: [10.1.0.2/24] }', 'vips.ranges.0', /did you mean 10.1.0.0\/24\?/],
     ['vips: { ranges: [10.0.0.0/7] }', 'vips.ranges.0', /\/8 to \/32/],
     ['vips: { ranges: [10.1.0.0/33] }', 'vips.ranges.0', /\/8 to \/32/],
     ['vips: { ranges: [224.0.0.0/8] }', 'vips.ranges.0', /not unicast/],
-    ['vips: { ranges: ["fd00::/64"] }', 'vips.ranges.0', /must be an IPv4 CIDR/],
+    ['vips: { ranges: ["2001:db8::1/64"] }', 'vips.ranges.0', /did you mean 2001:db8::\/64\?/],
+    ['vips: { ranges: ["2001::/31"] }', 'vips.ranges.0', /must be an IPv4 CIDR .* IPv6 CIDR from \/32/],
+    ['vips: { ranges: ["fe80::/64"] }', 'vips.ranges.0', /not unicast/],
+    ['vips: { ranges: ["2001:db8::/64", "2001:db8::4/126"] }', 'vips.ranges.1', /overlaps 2001:db8::\/64/],
     ['vips: { ranges: [10.1.0.0/24, 10.1.0.128/25] }', 'vips.ranges.1', /overlaps 10.1.0.0\/24/],
     [
       'vips: { ranges: [10.1.0.0/24], device: { name: way-too-long-name } }',
@@ -132,8 +183,30 @@ describe('what is wrong is named with key, line, value and what is allowed', () 
     [
       'snat: { addresses: [10.2.0.1, 10.2.0.3, 10.2.0.5, 10.2.0.7, 10.2.0.9] }',
       'snat.addresses',
-      /5 separate ranges; at most 4/,
+      /5 separate ranges of IPv4; at most 4/,
     ],
+    ['snat: { addresses: ["2001:db8:2::/64"] }', 'snat.addresses.0', /more than 256 addresses/],
+    ['snat: { addresses: ["2001:db8:2::1-10.2.0.1"] }', 'snat.addresses.0', /must be an address, a CIDR/],
+    [
+      'snat: { addresses: ["2001:db8:2::ffff:ffff-2001:db8:2::1:0:0"] }',
+      'snat.addresses.0',
+      /differ in more than the last 32 bits/,
+    ],
+    [
+      'snat: { addresses: [10.2.0.0/25, "2001:db8:2::/120"] }',
+      'snat.addresses',
+      /384 addresses; at most 256/,
+    ],
+    ['snat: { own: [10.9.0.1, 10.9.0.2] }', 'snat.own', /list of an IPv4 and an IPv6 one/],
+    ['snat: { own: 127.0.0.1 }', 'snat.own', /must be a unicast address/],
+    ['mode: dsr', 'mode', /"dsr" must be one of snat, ipip, gue, l2/],
+    ['mode: ipip', 'mode', /"ipip" needs dsr.source, where outer headers come from/],
+    ['dsr: { source: [10.4.0.1/16] }', 'dsr.source.0', /did you mean 10.4.0.0\/16/],
+    ['dsr: { source: ["2001:db8:4::/64"] }', 'dsr.source.0', /IPv6 CIDR from \/96/],
+    ['dsr: { source: [10.4.0.0/16, 10.5.0.0/16] }', 'dsr.source.1', /second source of IPv4/],
+    ['dsr: { source: [10.0.0.0/8] }', 'dsr.source.0', /lies in the VIP range 10.1.0.0\/24/],
+    ['dsr: { guePort: 0 }', 'dsr.guePort', /1 to 65535/],
+    ['dsr: { window: { tcp: 169h } }', 'dsr.window.tcp', /0s to 168h/],
     ['snat: { addresses: [10.2.0.1], ports: 2000-1000 }', 'snat.ports', /first-last within 1-65535/],
     ['snat: { addresses: [10.2.0.1], ports: 1024 }', 'snat.ports', /1024 must be first-last/],
     ['hash: { nodes: 2 }', 'hash.nodes', /give hash.seedFile/],

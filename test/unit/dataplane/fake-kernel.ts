@@ -1,12 +1,15 @@
 /** The kernel's maps in memory: arrays are Buffers, hash maps are Maps. Grace periods end at once. */
 
 import { type DataplaneMaps, MAPPED_ARRAYS, mapDataplane, OTHER_MAPS } from '../../../src/dataplane/maps.ts';
-import { type BpfMap, type Kernel, KernelError } from '../../../src/kernel/kernel.ts';
+import { type BpfMap, type Kernel, KernelError, type MapBatch } from '../../../src/kernel/kernel.ts';
 import {
   backend,
+  flowKey4,
+  flowKey6,
   frontendBucket,
   frontendKey,
   nextHop,
+  rememberedFlow,
   service,
   slotLine,
 } from '../../../src/layout/generated.ts';
@@ -22,7 +25,14 @@ export interface FakeSizes {
   readonly nextHops?: number;
   readonly records?: number;
   readonly overflow?: number;
+  readonly remembered?: number;
 }
+
+const KEY_SIZES: Record<string, number> = {
+  frontend_overflow: frontendKey.size,
+  remembered4: flowKey4.size,
+  remembered6: flowKey6.size,
+};
 
 /** The tables of a history are built again and again. */
 const built = new Map<string, Uint16Array>();
@@ -32,6 +42,7 @@ export class FakeKernel
     Pick<
       Kernel,
       | 'entries'
+      | 'batches'
       | 'buildMaglevTable'
       | 'gracePeriod'
       | 'update'
@@ -58,6 +69,8 @@ export class FakeKernel
       next_hops: [sizes.nextHops ?? 128, nextHop.size],
       flow_records: [sizes.records ?? 64, 64],
       frontend_overflow: [sizes.overflow ?? 16, 4],
+      remembered4: [sizes.remembered ?? 4096, rememberedFlow.size],
+      remembered6: [sizes.remembered ?? 4096, rememberedFlow.size],
       service_counters: [sizes.counted ?? 20, 64],
       backend_counters: [sizes.backends ?? 128, 64],
       service_drops: [(sizes.counted ?? 20) * 32, 8],
@@ -68,7 +81,7 @@ export class FakeKernel
     let fd = 3;
     for (const name of [...MAPPED_ARRAYS, ...OTHER_MAPS]) {
       const [maxEntries, valueSize] = entriesOf[name] ?? [32, 8];
-      const keySize = name === 'frontend_overflow' ? frontendKey.size : 4;
+      const keySize = KEY_SIZES[name] ?? 4;
       maps.set(name, { name, fd: fd++, type: 2, keySize, valueSize, maxEntries, flags: 0 });
       this.#memory.set(name, Buffer.alloc(maxEntries * valueSize));
       this.#hashes.set(name, new Map());
@@ -88,6 +101,16 @@ export class FakeKernel
   entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }> {
     const hash = this.#hashes.get(map.name) as Map<string, Buffer>;
     return [...hash].map(([key, value]) => ({ key: Buffer.from(key, 'hex'), value }));
+  }
+
+  /** Two at a time, so that walks have more than one batch. */
+  *batches(map: BpfMap): Generator<MapBatch> {
+    const all = this.entries(map);
+    for (let from = 0; from < all.length; from += 2) {
+      const part = all.slice(from, from + 2);
+      const keys = Buffer.concat(part.map(({ key }) => key));
+      yield { keys, values: Buffer.concat(part.map(({ value }) => value)), count: part.length };
+    }
   }
 
   update(map: BpfMap, key: Uint8Array, value: Uint8Array): void {

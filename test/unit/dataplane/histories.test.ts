@@ -65,6 +65,7 @@ class Life {
     this.applier = new Applier({
       kernel: {
         entries: (map) => kernel.entries(map),
+        batches: (map) => kernel.batches(map),
         buildMaglevTable: (slots, hashes, quotas) => kernel.buildMaglevTable(slots, hashes, quotas),
         gracePeriod: async () => {
           await kernel.gracePeriod();

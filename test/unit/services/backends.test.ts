@@ -120,7 +120,6 @@ describe('several slices', () => {
   test('of another address type', () => {
     const six = slice({ name: 'six', addressType: 'IPv6' });
     const name = slice({ name: 'name', addressType: 'FQDN' });
-    expect(problemsOf([service()], [six])).toEqual(['warning ipv6']);
     expect(problemsOf([service()], [six, slice()])).toEqual([]);
     expect(problemsOf([service()], [name])).toEqual(['warning unsupported-address-type']);
   });
@@ -183,6 +182,7 @@ describe('endpoints that cannot be', () => {
     ['fd00::1', 'error invalid-endpoint'],
     ['pod', 'error invalid-endpoint'],
     ['10.1.0.77', 'error endpoint-in-vip-range'],
+    ['::ffff:10.2.0.6', 'error invalid-endpoint'],
   ])('%s', (address, problem) => {
     const slices = [
       slice({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Service } from '../../../src/sources/kube-objects.ts';
-import { build, endpoint, frontendsOf, origin, problemsOf, service, slice } from './objects.ts';
+import { build, endpoint, frontendsOf, origin, problemsOf, SETTINGS, service, slice } from './objects.ts';
 
 const tcp = (port: number, name = `p${port}`) => ({ name, port, protocol: 'TCP' });
 
@@ -21,7 +21,21 @@ describe('addresses', () => {
       ['10.1.0.2:80/TCP test/web'],
       ['warning address-outside-ranges'],
     ],
-    ['IPv6', { externalIPs: ['fd00::2'] }, [], ['warning ipv6']],
+    ['IPv6', { externalIPs: ['2001:DB8:1:0::2'] }, ['[2001:db8:1::2]:80/TCP test/web'], []],
+    ['IPv6 outside', { externalIPs: ['fd00::2'] }, [], ['warning address-outside-ranges']],
+    ['the IPv6 device address', { externalIPs: ['2001:db8:1::1'] }, [], ['error vip-device-address']],
+    [
+      'one IPv6 address in two spellings',
+      { externalIPs: ['2001:db8:1::2', '2001:db8:1:0::2'] },
+      ['[2001:db8:1::2]:80/TCP test/web'],
+      [],
+    ],
+    [
+      'both families, IPv4 first',
+      { externalIPs: ['2001:db8:1::2', '10.1.0.9'] },
+      ['10.1.0.9:80/TCP test/web', '[2001:db8:1::2]:80/TCP test/web'],
+      [],
+    ],
     ['no address', { externalIPs: ['web.example'] }, [], ['error invalid-address']],
     ['a leading zero', { externalIPs: ['10.1.0.02'] }, [], ['error invalid-address']],
     ['none at all', { externalIPs: [] }, [], []],
@@ -130,31 +144,7 @@ describe('ports and policy', () => {
     ['headless', { clusterIP: 'None' }, [], ['error headless']],
     ['ExternalName', { type: 'ExternalName' }, [], ['error external-name']],
     ['headless without a VIP is ordinary', { clusterIP: 'None', externalIPs: [] }, [], []],
-    ['source ranges close it', { loadBalancerSourceRanges: ['10.0.0.0/8'] }, [], ['error source-ranges']],
-    [
-      'source ranges that are open',
-      { loadBalancerSourceRanges: ['10.0.0.0/8', '0.0.0.0/0'] },
-      ['10.1.0.2:80/TCP test/web'],
-      [],
-    ],
-    [
-      'source ranges by annotation',
-      {
-        annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': '10.0.0.0/8, 192.0.2.0/24' },
-      },
-      [],
-      ['error source-ranges'],
-    ],
-    [
-      'an open annotation does not open a closed field',
-      {
-        loadBalancerSourceRanges: ['10.0.0.0/8'],
-        annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': '0.0.0.0/0' },
-      },
-      [],
-      ['error source-ranges'],
-    ],
-    ['affinity', { sessionAffinity: 'ClientIP' }, ['10.1.0.2:80/TCP test/web'], ['warning session-affinity']],
+    ['affinity', { sessionAffinity: 'ClientIP' }, ['10.1.0.2:80/TCP test/web'], []],
     [
       'local traffic policy',
       { externalTrafficPolicy: 'Local' },
@@ -216,13 +206,11 @@ describe('one frontend, one owner', () => {
     ]);
   });
 
-  test('a Service that is closed by source ranges does not leave its VIP to another', () => {
-    const closed = service({ name: 'a', loadBalancerSourceRanges: ['10.0.0.0/8'] });
-    expect(frontendsOf([closed, service({ name: 'b' })])).toEqual([]);
-    expect(problemsOf([closed, service({ name: 'b' })])).toEqual([
-      'error source-ranges',
-      'error duplicate-frontend',
-    ]);
+  test('a Service that cannot be served does not leave its VIP to another', () => {
+    const settings = { ...SETTINGS, snatFamilies: [6] as const };
+    const state = build([service({ name: 'a' }), service({ name: 'b' })], [], settings);
+    expect(state.services).toEqual([]);
+    expect(state.problems.map(({ code }) => code)).toEqual(['no-snat-address', 'duplicate-frontend']);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Short ways to write the objects of the tests here. */
+import { withPort } from '../../../src/net/address.ts';
 import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
 import type { ServiceSettings } from '../../../src/services/service-settings.ts';
 import type { Endpoint, EndpointSlice, Origin, Service } from '../../../src/sources/kube-objects.ts';
@@ -77,7 +78,7 @@ export function build(
 export function frontendsOf(services: readonly Service[]): string[] {
   return build(services).services.map(
     ({ frontend: { vip, port, protocol }, namespace, name }) =>
-      `${vip}:${port}/${protocol} ${namespace}/${name}`,
+      `${withPort(vip, port)}/${protocol} ${namespace}/${name}`,
   );
 }
 
