@@ -118,6 +118,7 @@ static __always_inline struct snat_place find_snat6(const __u32 *address)
 /* The SNAT address of this number; the same family as the pool's. */
 static __always_inline void snat_address(__u32 number, __u32 family, __u32 *address)
 {
+	address[1] = address[2] = address[3] = 0;
 #pragma unroll
 	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
 		__u32 offset = number - config.snat4[i].first_index;

@@ -1,5 +1,6 @@
 /** A random desired state: services come and go, backends too, some drain. */
 import type { DesiredBackend, DesiredService, Protocol } from '../../src/services/desired-state.ts';
+import { mirror, mirrorText } from '../packet/network.ts';
 import { OTHER_VIP, service, VIP } from '../packet/situation.ts';
 import type { Random } from './random.ts';
 
@@ -25,17 +26,24 @@ const NETWORKS: ReadonlyArray<readonly [weight: number, network: string]> = [
 ];
 
 export function randomServices(random: Random): DesiredService[] {
-  return FRONTENDS.filter(() => random.chance(0.9)).map(([vip, port, protocol, target]) =>
-    service(vip, port, protocol, randomBackends(random, target)),
-  );
+  const both = FRONTENDS.flatMap((frontend) => [
+    { frontend, isV6: false },
+    { frontend, isV6: true },
+  ]);
+  return both
+    .filter(() => random.chance(0.9))
+    .map(({ frontend: [vip, port, protocol, target], isV6 }) =>
+      service(isV6 ? mirror(vip) : vip, port, protocol, randomBackends(random, target, isV6)),
+    );
 }
 
-function randomBackends(random: Random, port: number): DesiredBackend[] {
+function randomBackends(random: Random, port: number, isV6: boolean): DesiredBackend[] {
   const count = random.chance(0.1) ? 0 : 1 + random.below(4);
   const addresses = new Set(
     Array.from({ length: count }, () => `${random.weighted(NETWORKS)}.${1 + random.below(3)}`),
   );
-  return [...addresses].map((address) => {
+  return [...addresses].map((v4) => {
+    const address = isV6 ? mirrorText(v4) : v4;
     const isDraining = random.chance(0.15);
     return {
       address,

@@ -34,12 +34,16 @@ function steps(run: Run, frame: Uint8Array): Verdict {
   if (ip === undefined || destination === undefined) return { verdict: 'pass', frame };
 
   run.bytes = lengthOf(ip);
-  const refuse = (reason: DropReason): Verdict => dropOrPass(run, ip, destination, reason);
+  let isRefused = false;
+  const refuse = (reason: DropReason): Verdict => {
+    isRefused = true;
+    return dropOrPass(run, ip, destination, reason);
+  };
   const read = readPacket(ip);
   const packet = typeof read === 'string' ? read : withPorts(run, read);
   if (typeof packet === 'string') return refuse(packet);
   const verdict = handle(run, packet, destination, refuse);
-  teach(run, packet, verdict);
+  if (!isRefused) teach(run, packet, verdict);
   return verdict;
 }
 

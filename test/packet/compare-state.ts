@@ -1,27 +1,33 @@
 /** Holds what the programs wrote against what the model has: flows, records, cursors and counters. */
 import {
+  addressFamily,
   DROPS_PER_SERVICE,
   dropReason,
   eventKind,
+  type FlowForward,
   flowFlag,
   flowForward,
   flowKey4,
+  flowKey6,
   flowRecord,
+  fragmentKey as fragmentKeyLayout,
   sharedKey as sharedKeyLayout,
   snatCursor,
 } from '../../src/layout/generated.ts';
-import { PORTS, poolSize } from '../model/snat-port.ts';
+import type { Address } from '../model/bytes.ts';
+import { CURSORS_V6, PORTS, poolOf, poolSize } from '../model/snat-port.ts';
 import {
   type DropReason,
   type EventKind,
   type FlowRecord,
   flowKey,
+  fragmentKey,
   freeRecord,
   type ModelState,
   sharedKey,
 } from '../model/state.ts';
 import type { Bed } from './bed.ts';
-import { flowStateNames } from './maps-to-model.ts';
+import { addressOf, flowStateNames } from './maps-to-model.ts';
 
 /** How long a packet may be under way on a busy machine; nothing near a limit is compared with it. */
 const TICKS = 500;
@@ -36,6 +42,7 @@ export function compareState(bed: Bed, state: ModelState, cpu: number): string[]
   compareRecords(bed, state, expectEqual);
   compareFlows(bed, state, expectEqual);
   compareShared(bed, state, expectEqual);
+  compareFragments(bed, state, expectEqual);
   compareCursors(bed, state, cpu, expectEqual);
   compareCounters(bed, state, expectEqual);
   return found;
@@ -80,9 +87,9 @@ function compareRecords(bed: Bed, state: ModelState, expectEqual: ExpectEqual): 
     expectEqual(`record ${index}`, life, lifeOf(model));
     if (model.state === 'FLOW_FREE') continue;
     const details = {
-      client: real.client[0],
+      client: addressOf(real.client, familyOf(real.flags)),
       clientPort: real.clientPort,
-      vip: real.vip[0],
+      vip: addressOf(real.vip, familyOf(real.flags)),
       vipPort: real.vipPort,
       protocol: real.protocol,
       backend: real.backend,
@@ -103,17 +110,63 @@ function pick<T extends object>(from: T, like: object): Partial<T> {
   return Object.fromEntries(Object.keys(like).map((key) => [key, from[key as keyof T]])) as Partial<T>;
 }
 
+const familyOf = (flags: number): number =>
+  flags & flowFlag.FLOW_F_V6 ? addressFamily.FAMILY_V6 : addressFamily.FAMILY_V4;
+
+type RealFlow = readonly [key: string, flow: FlowForward & { readonly snatAddress: Address }];
+
+function readFlows4(bed: Bed): RealFlow[] {
+  return bed.kernel.entries(bed.map('flows4')).map(({ key, value }) => {
+    const { client, vip, clientPort, vipPort, protocol } = flowKey4.decode(key);
+    const flow = flowForward.decode(value);
+    const snatAddress = addressOf(flow.snatAddr, addressFamily.FAMILY_V4);
+    return [flowKey(client, vip, clientPort, vipPort, protocol), { ...flow, snatAddress }];
+  });
+}
+
+function readFlows6(bed: Bed): RealFlow[] {
+  return bed.kernel.entries(bed.map('flows6')).map(({ key, value }) => {
+    const { client, vip, clientPort, vipPort, protocol } = flowKey6.decode(key);
+    const flow = flowForward.decode(value);
+    const v6 = (words: readonly number[]): Address => addressOf(words, addressFamily.FAMILY_V6);
+    const name = flowKey(v6(client), v6(vip), clientPort, vipPort, protocol);
+    return [name, { ...flow, snatAddress: v6(flow.snatAddr) }];
+  });
+}
+
+/** What first fragments taught; the clock may have ticked meanwhile. */
+function compareFragments(bed: Bed, state: ModelState, expectEqual: ExpectEqual): void {
+  const real = bed.kernel.entries(bed.map('fragments')).map(({ key, value }) => {
+    const { source, destination, id, protocol, family } = fragmentKeyLayout.decode(key);
+    const name = fragmentKey(
+      addressOf(source, family),
+      addressOf(destination, family),
+      wireId(id, family),
+      protocol,
+    );
+    return [name, value.readUInt16BE(0), value.readUInt16BE(2)];
+  });
+  const model = [...state.fragments].map(([name, { sourcePort, destinationPort }]) => [
+    name,
+    sourcePort,
+    destinationPort,
+  ]);
+  expectEqual('fragments', real.sort(), model.sort());
+}
+
+/** The id as on the wire: of 16 bits for IPv4, of 32 for IPv6. */
+function wireId(loaded: number, family: number): number {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(loaded);
+  return family === addressFamily.FAMILY_V6 ? bytes.readUInt32BE(0) : bytes.readUInt16BE(0);
+}
+
 function compareFlows(bed: Bed, state: ModelState, expectEqual: ExpectEqual): void {
-  const real = new Map(
-    bed.kernel.entries(bed.map('flows4')).map(({ key, value }) => {
-      const { client, vip, clientPort, vipPort, protocol } = flowKey4.decode(key);
-      return [flowKey(client, vip, clientPort, vipPort, protocol), flowForward.decode(value)];
-    }),
-  );
+  const real = new Map([...readFlows4(bed), ...readFlows6(bed)]);
   for (const [key, model] of state.flows) {
     const entry = real.get(key);
     real.delete(key);
-    const forward = entry && { ...pick(entry, model), snatAddress: entry.snatAddr[0] };
+    const forward = entry && { ...pick(entry, model), snatAddress: entry.snatAddress };
     // The clock may tick while a packet is under way; nothing depends on a tick here.
     if (entry && (model.checked - entry.checked) >>> 0 <= TICKS) model.checked = entry.checked;
     expectEqual(`flow ${key}`, forward, model);
@@ -123,25 +176,42 @@ function compareFlows(bed: Bed, state: ModelState, expectEqual: ExpectEqual): vo
 
 function compareShared(bed: Bed, state: ModelState, expectEqual: ExpectEqual): void {
   const real = bed.kernel.entries(bed.map('snat_shared')).map(({ key, value }) => {
-    const { backend, backendPort, snatIndex, snatPort, protocol } = sharedKeyLayout.decode(key);
-    return [sharedKey(backend[0] ?? 0, backendPort, snatIndex, snatPort, protocol), value.readUInt32LE(0)];
+    const { backend, backendPort, snatIndex, snatPort, protocol, family } = sharedKeyLayout.decode(key);
+    return [
+      sharedKey(addressOf(backend, family), backendPort, snatIndex, snatPort, protocol),
+      value.readUInt32LE(0),
+    ];
   });
   expectEqual('snat_shared', real.sort(), [...state.shared].sort());
 }
 
 function compareCursors(bed: Bed, state: ModelState, cpu: number, expectEqual: ExpectEqual): void {
-  const model = state.cursors.get(cpu);
+  compareCursor(bed, state, 4, cpu, expectEqual);
+  compareCursor(bed, state, 6, cpu + CURSORS_V6, expectEqual);
+}
+
+function compareCursor(
+  bed: Bed,
+  state: ModelState,
+  family: 4 | 6,
+  place: number,
+  expectEqual: ExpectEqual,
+): void {
+  const model = state.cursors.get(place);
   if (model === undefined) return;
   const memory = bed.memory('snat_cursors');
   const view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
-  const real = snatCursor.read(view, cpu * snatCursor.size);
+  const real = snatCursor.read(view, place * snatCursor.size);
   const { portMin, portMax, snat } = state.config;
   const index = real.direct - 1;
-  const position = Math.floor(index / PORTS) * (portMax - portMin + 1) + (index % PORTS) - portMin;
-  const pool = poolSize({ state }, 4);
-  if (real.direct !== 0) expectEqual('cursor', position, model.direct % pool);
-  if (real.extra !== 0) expectEqual('extra cursor', real.extra - 1 - snat.length * PORTS, model.extra);
-  expectEqual('exhausted at', real.exhaustedAt, model.exhaustedAt);
+  const address = Math.floor(index / PORTS) - poolOf({ state }, family).first;
+  const position = address * (portMax - portMin + 1) + (index % PORTS) - portMin;
+  const pool = poolSize({ state }, family);
+  const what = `of IPv${family}`;
+  if (real.direct !== 0) expectEqual(`cursor ${what}`, position, model.direct % pool);
+  if (real.extra !== 0)
+    expectEqual(`extra cursor ${what}`, real.extra - 1 - snat.length * PORTS, model.extra);
+  expectEqual(`exhausted at, ${what}`, real.exhaustedAt, model.exhaustedAt);
 }
 
 function compareCounters(bed: Bed, state: ModelState, expectEqual: ExpectEqual): void {

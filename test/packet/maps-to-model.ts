@@ -1,6 +1,7 @@
 /** What the agent wrote into the maps, as model state: configuration only, flows are the model's own. */
 import { agentNextHops } from '../../src/dataplane/room.ts';
 import {
+  addressFamily,
   backend as backendLayout,
   backendState,
   flowState,
@@ -13,7 +14,9 @@ import {
   TABLE_CLASS_SHIFT,
   TABLE_LINE_BITS,
 } from '../../src/layout/generated.ts';
+import { addressAfter } from '../../src/net/prefix.ts';
 import { TABLE_SIZES } from '../../src/services/desired-state.ts';
+import type { Address } from '../model/bytes.ts';
 import {
   type Backend,
   emptyState,
@@ -56,11 +59,11 @@ function modelConfig(bed: Bed): ModelConfig {
   return {
     hashSeed,
     vips: vips.ranges.map(({ network, length }) => ({
-      network: Number(network),
-      mask: length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0,
+      network,
+      mask: typeof network === 'number' ? mask4(length) : mask6(length),
     })),
     snat: snat.ranges.flatMap(({ first, count, own }) =>
-      Array.from({ length: count }, (_, i) => ({ address: Number(first) + i, own })),
+      Array.from({ length: count }, (_, i) => ({ address: addressAfter(first, i), own })),
     ),
     portMin: snat.ports.min,
     portMax: snat.ports.max,
@@ -82,6 +85,15 @@ function modelConfig(bed: Bed): ModelConfig {
   };
 }
 
+const mask4 = (length: number): number => (length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0);
+const mask6 = (length: number): bigint => ((1n << BigInt(length)) - 1n) << BigInt(128 - length);
+
+/** Four words as the maps have them. */
+export function addressOf(words: readonly number[], family: number): Address {
+  if (family !== addressFamily.FAMILY_V6) return words[0] ?? 0;
+  return words.reduce((value, word) => (value << 32n) | BigInt(word), 0n);
+}
+
 /** Takes over services, tables, backends and whom next hops stand for; call it after each apply. */
 export function readConfiguration(bed: Bed, state: ModelState): void {
   readServices(bed, state);
@@ -98,7 +110,7 @@ function readServices(bed: Bed, state: ModelState): void {
     const { key, table, generation } = serviceLayout.read(view, index * stride);
     if (former.get(index)?.generation !== generation) forgetService(state, index);
     if (key.family === 0) continue;
-    state.frontends.set(frontendKey(key.addr[0] ?? 0, key.port, key.protocol), index);
+    state.frontends.set(frontendKey(addressOf(key.addr, key.family), key.port, key.protocol), index);
     state.services.set(index, { generation, table: tableOf(bed, table) });
   }
 }
@@ -136,7 +148,7 @@ function readBackends(bed: Bed, state: ModelState): void {
     const former = state.backends.get(index)?.generation;
     if (former !== undefined && former !== entry.generation) state.counters.backends.delete(index);
     state.backends.set(index, {
-      address: entry.addr[0] ?? 0,
+      address: addressOf(entry.addr, entry.family),
       port: entry.port,
       nextHop: entry.nextHop,
       generation: entry.generation,
@@ -150,7 +162,7 @@ function readNextHops(bed: Bed, state: ModelState): void {
   const { view, stride } = bed.maps.arrays.next_hops;
   for (let index = 1; index < state.config.clientNextHopsFirst; index += 1) {
     const entry = nextHopLayout.read(view, index * stride);
-    const address = entry.addr[0] ?? 0;
+    const address = addressOf(entry.addr, entry.family);
     if (entry.family === 0) state.nextHops.delete(index);
     else if (state.nextHops.get(index)?.address !== address) {
       state.nextHops.set(index, {

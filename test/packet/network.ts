@@ -140,11 +140,13 @@ const octets = (v4: number) => ({
   d: v4 & 255,
 });
 
-/** The address that is mirrored, or undefined if none is. */
+/** The address that is mirrored, one without a neighbour for a host that is none, or undefined. */
 function unmirror(v6: bigint): number | undefined {
   const octet = (at: number): number => Number((v6 >> BigInt(at)) & 255n);
-  const v4 = ((octet(96) << 24) | (octet(80) << 16) | (octet(64) << 8) | octet(0)) >>> 0;
-  return mirror(v4) === v6 ? v4 : undefined;
+  const host = v6 & 0xffffffffffffffffn;
+  const network = ((octet(96) << 24) | (octet(80) << 16) | (octet(64) << 8)) >>> 0;
+  if (mirror(network) !== v6 - host) return undefined;
+  return network + (host < 255n ? Number(host) : 255);
 }
 
 export function mirrorText(text: string): string {
@@ -180,7 +182,8 @@ export function expectedFib(destination: Address): FibAnswer {
   const v4 = unmirror(destination);
   const answer = v4 === undefined ? undefined : expectedFib4(v4);
   if (answer === undefined) return { result: 'failed', ...NOWHERE };
-  return { ...answer, gateway: answer.ifindex === 0 ? 0n : mirror(answer.gateway as number) };
+  if (answer.ifindex === 0) return { ...answer, gateway: 0n };
+  return { ...answer, gateway: answer.gateway === v4 ? destination : mirror(answer.gateway as number) };
 }
 
 function expectedFib4(destination: number): FibAnswer {

@@ -85,8 +85,10 @@ export class Pair {
       const result = arrive(this.model, before);
       return { result, differences: this.#differences(result, real) };
     }
-    const exhaustedAt = this.model.cursors.get(this.cpu)?.exhaustedAt ?? 0;
-    if (before <= this.#nearLimitUntil || (exhaustedAt >= before && exhaustedAt !== 0))
+    const stopped = [...this.model.cursors.values()].some(
+      ({ exhaustedAt }) => exhaustedAt >= before && exhaustedAt !== 0,
+    );
+    if (before <= this.#nearLimitUntil || stopped)
       return this.#anyTime(arrive, [after, ...ticksFrom(before, after)], real);
     const result = arrive(this.model, after);
     this.#adoptStamps(after - before);
@@ -100,11 +102,10 @@ export class Pair {
       const seen = view.getUint32(index * stride + flowRecord.offsets.seen, true);
       if ((record.seen - seen) >>> 0 <= ticks) record.seen = seen;
     }
-    const cursor = this.model.cursors.get(this.cpu);
-    const at = this.cpu * snatCursor.size + snatCursor.offsets.exhaustedAt;
-    const exhaustedAt = this.bed.memory('snat_cursors').readUInt32LE(at);
-    if (cursor !== undefined && (cursor.exhaustedAt - exhaustedAt) >>> 0 <= ticks) {
-      cursor.exhaustedAt = exhaustedAt;
+    for (const [place, cursor] of this.model.cursors) {
+      const at = place * snatCursor.size + snatCursor.offsets.exhaustedAt;
+      const exhaustedAt = this.bed.memory('snat_cursors').readUInt32LE(at);
+      if ((cursor.exhaustedAt - exhaustedAt) >>> 0 <= ticks) cursor.exhaustedAt = exhaustedAt;
     }
   }
 

@@ -1,8 +1,10 @@
 /** Configurations, services and packets that the packet and differential tests are made of. */
 import { parseConfig } from '../../src/config/parse-config.ts';
 import type { DataplaneConfig } from '../../src/dataplane/program-config.ts';
+import { formatAddress } from '../../src/net/address.ts';
 import type { DesiredBackend, DesiredService, Protocol } from '../../src/services/desired-state.ts';
-import { ip, ipText } from '../model/bytes.ts';
+import { type Address, ip, ip6, ipText, isV6 } from '../model/bytes.ts';
+import { mirror, mirrorText } from './network.ts';
 
 export const VIP = ip('10.1.0.2');
 export const OTHER_VIP = ip('10.1.0.3');
@@ -20,14 +22,20 @@ export interface ConfigOptions {
   readonly nextHops?: number;
 }
 
-/** Two SNAT addresses of a pool, and the node's own. */
+/** Two addresses from the first on, and the same mirrored. */
+const bothFamilies = (first: number): string =>
+  [ipText, (v4: number) => mirrorText(ipText(v4))]
+    .map((text) => `${text(first)}-${text(first + 1)}`)
+    .join(', ');
+
+/** Of each family two SNAT addresses of a pool, and the node's own. */
 export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
   const config = parseConfig(
     [
       'node: test',
-      'vips: { ranges: [10.1.0.0/24, 10.1.7.128/25] }',
+      `vips: { ranges: [10.1.0.0/24, 10.1.7.128/25, ${mirrorText('10.1.0.0')}/64, ${mirrorText('10.1.7.0')}/64] }`,
       'devices: [{ name: lan }]',
-      `snat: { addresses: [${ipText(POOL)}-${ipText(POOL + 1)}] }`,
+      `snat: { addresses: [${bothFamilies(POOL)}] }`,
     ].join('\n'),
     'test',
   );
@@ -36,7 +44,11 @@ export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
     mode: config.mode,
     dsr: config.dsr,
     snat: {
-      ranges: [...config.snat.ranges, { first: OWN, count: 1, own: true }],
+      ranges: [
+        ...config.snat.ranges,
+        { first: OWN, count: 1, own: true },
+        { first: mirror(OWN), count: 1, own: true },
+      ].sort((a, b) => Number(isV6(a.first)) - Number(isV6(b.first))),
       ports: options.ports ?? { min: 2000, max: 2019 },
       sharedFlows: options.sharedFlows ?? 16,
     },
@@ -53,21 +65,30 @@ export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
   };
 }
 
+export const addressText = (address: Address): string =>
+  isV6(address) ? formatAddress(address) : ipText(address);
+
+const addressOf = (text: string): Address => (text.includes(':') ? ip6(text) : ip(text));
+
 export const service = (
-  vip: number,
+  vip: Address,
   port: number,
   protocol: Protocol,
   backends: ReadonlyArray<Partial<DesiredBackend> & { address: string; port: number }>,
 ): DesiredService => ({
-  frontend: { vip: ipText(vip), port, protocol },
+  frontend: { vip: addressText(vip), port, protocol },
   namespace: 'test',
-  name: `${ipText(vip)}-${port}-${protocol}`.toLowerCase(),
+  name: `${addressText(vip)}-${port}-${protocol}`.toLowerCase(),
   type: 'ExternalIPs',
   mode: 'snat',
   tableSize: 251,
   backends: backends
     .map((backend) => ({ weight: 1, state: 'active' as const, ...backend }))
-    .sort((a, b) => ip(a.address) - ip(b.address) || a.port - b.port),
+    .sort(
+      (a, b) =>
+        (addressOf(a.address) < addressOf(b.address) ? -1 : Number(a.address !== b.address)) ||
+        a.port - b.port,
+    ),
 });
 
 export const at = (address: string, port: number) => ({ address, port });
