@@ -1,6 +1,7 @@
 /** `make demo`: the whole thing in network namespaces on this machine, every step verified. */
 
 import { cleanLeftovers, takeDown } from '../rig/leftovers.ts';
+import { addedSince, type MachineState, machineState } from '../rig/machine-state.ts';
 import { oneArmedTopology, ROUTER, VIP } from '../rig/one-armed.ts';
 import { readRecord } from '../rig/record.ts';
 import { createRig, type Rig } from '../rig/rig.ts';
@@ -12,12 +13,15 @@ import { CLIENT, LB, newStage } from './stage.ts';
 /** Another id lets a second demo stand beside the first. */
 const ID = process.env.DEMO_ID ?? 'demo';
 
+let before: MachineState;
+
 const say = new Narrator({
   write: (text) => void process.stdout.write(text),
   terminal: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
 });
 
 async function demo(): Promise<void> {
+  before = await machineState(ID);
   await cleanLeftovers();
   const former = readRecord(ID);
   if (former?.kept === true) {
@@ -57,7 +61,8 @@ async function finish(rig: Rig): Promise<void> {
     say.note(`Logs and configurations stay until you look: KEEP=1 make demo, then ${rig.directory}`);
   await say.during('taking everything down', () => rig.destroy());
   if (!failed) {
-    say.found('left behind', 'nothing');
+    const left = addedSince(before, await machineState(ID));
+    say.found('left behind', left.length === 0 ? 'nothing' : left.join(', '));
     say.summary();
   }
 }
