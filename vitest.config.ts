@@ -31,6 +31,7 @@ export default defineConfig({
         test: {
           name: 'kube',
           include: ['test/kube/**/*.test.ts'],
+          globalSetup: ['test/reporter/require-root.ts'],
           pool: 'forks',
           fileParallelism: false,
           maxWorkers: 1,

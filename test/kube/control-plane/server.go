@@ -31,6 +31,8 @@ func runServer(ctx context.Context, listener net.Listener, files *files, etcdEnd
 	arguments := []string{
 		"--etcd-servers=" + etcdEndpoint,
 		"--bind-address=" + listener.Addr().(*net.TCPAddr).IP.String(),
+		// Nobody is told of it; left out, the server looks for a default route.
+		"--advertise-address=192.0.2.1",
 		"--tls-cert-file=" + files.serverCert,
 		"--tls-private-key-file=" + files.serverKey,
 		"--client-ca-file=" + files.caCert,
