@@ -140,7 +140,7 @@ static __always_inline int find_snat_number(__u32 address, __u32 *number)
 
 #pragma unroll
 	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
-		if (i >= config.snat4_count)
+		if (i && i >= config.snat4_count) /* without ranges, its count is 0 */
 			break;
 		offset = host - config.snat4[i].first;
 		*number = config.snat4[i].first_index + offset;

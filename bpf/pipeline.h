@@ -142,7 +142,7 @@ static __always_inline int balance(hook_ctx *ctx)
 	    *(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))
 		return balance_any(ctx);
 	if (is_in_vip_range(ip->daddr)) {
-		if (ip->protocol == IPPROTO_TCP)
+		if (likely(ip->protocol == IPPROTO_TCP))
 			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_TCP));
 		if (ip->protocol == IPPROTO_UDP)
 			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_UDP));
@@ -150,7 +150,7 @@ static __always_inline int balance(hook_ctx *ctx)
 	}
 	if (!find_snat_number(ip->daddr, &number))
 		return HOOK_PASS;
-	if (ip->protocol == IPPROTO_TCP)
+	if (likely(ip->protocol == IPPROTO_TCP))
 		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_TCP, number));
 	if (ip->protocol == IPPROTO_UDP)
 		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_UDP, number));
