@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await gateway?.close();
-  await plane?.stop();
+  await plane?.destroy();
 });
 afterEach(async () => {
   gateway.spoil = () => undefined;
@@ -132,7 +132,7 @@ test('a server whose certificate another authority has signed', async () => {
     writeKubeconfig(plane, kubeconfig, {});
     await follower.until('the mended file is read', () => follower.endpoints('web').length === 1);
   } finally {
-    await other.stop();
+    await other.destroy();
   }
 });
 

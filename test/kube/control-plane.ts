@@ -114,6 +114,12 @@ export class ControlPlane {
     });
   }
 
+  /** Ends it for good, and takes its files away. */
+  async destroy(): Promise<void> {
+    await this.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
   /** Makes etcd forget all revisions but the newest. */
   async compact(): Promise<void> {
     this.#output = '';

@@ -11,7 +11,7 @@ beforeAll(async () => {
   plane = await ControlPlane.start(scratchDirectory('follow'));
   api = new ApiClient(plane);
 });
-afterAll(() => plane?.stop());
+afterAll(() => plane?.destroy());
 afterEach(async () => {
   for (const follower of followers.splice(0)) await follower.stop();
 });

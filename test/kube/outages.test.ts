@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await link?.close();
-  await plane?.stop();
+  await plane?.destroy();
 });
 beforeEach(async () => {
   await link.become('open');
