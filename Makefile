@@ -68,7 +68,7 @@ lint: build/.layouts ## Biome, knip and the rules of test/lint
 types: build/.layouts ## the TypeScript compiler over everything
 	$(BIN)/tsc --noEmit
 
-test: build | setup ## unit tests, then those that need root and a kernel
+test: build kube-control-plane | setup ## unit tests, then those that need root and a kernel, then those with an API server
 	$(BIN)/vitest run $(TESTS)
 
 unit: build ## unit tests only: no root, no BPF

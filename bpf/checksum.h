@@ -37,10 +37,11 @@ static __always_inline __u16 checksum_apply(__u16 checksum, __u32 delta)
 	return ~checksum_fold((__u16)~checksum + delta);
 }
 
-/* With a folded delta: two values carry once at most. */
+/* The same for a folded delta, with less: ~(~checksum + delta) is checksum -
+ * delta, and the carry of the one sum is the borrow of the other. */
 static __always_inline __u16 checksum_update(__u16 checksum, __u16 delta)
 {
-	__u32 sum = (__u16)~checksum + delta;
+	__s32 difference = checksum - delta;
 
-	return ~(sum + (sum >> 16));
+	return difference + (difference >> 16);
 }

@@ -56,20 +56,29 @@ static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, __u32
 	fresh->ifindex = hop->ifindex;
 	state = fresh->target >> 48;
 	vlan = fresh->source >> 48;
-	asm volatile("" : "+r"(state), "+r"(vlan));
+	asm volatile("" : "+r"(state), "+r"(vlan)); /* or it compares with 64-bit constants */
 	return state == NEXT_HOP_VALID && !vlan;
+}
+
+/* Both addresses in two stores. The state, which is NEXT_HOP_VALID, makes room
+ * for the source's first bytes. */
+static __always_inline void write_macs(void *frame, const struct fresh_hop *hop)
+{
+	__u64 source = hop->source - NEXT_HOP_VALID;
+
+	asm volatile("" : "+r"(source)); /* or the compiler makes a 64-bit constant of it */
+	*(__u64 *)frame = hop->target + (source << 48);
+	*(__u32 *)(frame + 8) = hop->source >> 16;
 }
 
 /* The checksum comes last: on tc it moves the frame. */
 static __always_inline int rewrite_plain(hook_ctx *ctx, void *frame, const __u8 protocol,
-					 const struct rewrite *to, const struct fresh_hop *hop)
+					 const struct rewrite *to)
 {
 	const __u32 at = protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
 						   offsetof(struct udphdr, check);
 	struct iphdr *ip = PLAIN_IP(frame);
 
-	*(__u64 *)frame = hop->target + ((hop->source - NEXT_HOP_VALID) << 48);
-	*(__u32 *)(frame + 8) = hop->source >> 16;
 	ip->ttl--;
 	ip->check = checksum_update(ip->check, to->l3_delta);
 	ip->saddr = to->source[0];
@@ -108,12 +117,13 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	if (!hop || now - flow->checked >= hz || !is_fresh(hop, now, hz, &fresh))
 		return GENERAL_PATH;
 	length = bpf_ntohs(ip->tot_len);
+	write_macs(frame, &fresh);
 	to.source = flow->snat_addr;
 	to.destination = backend->addr;
 	to.ports = flow->snat_port | (__u32)backend->port << 16;
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
-	if (rewrite_plain(ctx, frame, protocol, &to, &fresh))
+	if (rewrite_plain(ctx, frame, protocol, &to))
 		return DROP(DROP_INTERNAL);
 	count_in(flow->service, &flow->backend, length);
 	return hook_send(ctx, fresh.ifindex);
@@ -144,7 +154,7 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 
 	if (!is_plain_frame(ctx, frame, protocol))
 		return GENERAL_PATH;
-	index = snat_index << 16 | bpf_ntohs(PLAIN_PORTS(frame) >> 16);
+	index = snat_index << 16 | bpf_ntohs(((__u16 *)PLAIN_L4(frame))[1]);
 	record = bpf_map_lookup_elem(&flow_records, &index);
 	if (!record)
 		return GENERAL_PATH;
@@ -161,12 +171,13 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	    hop->generation != record->client_next_hop >> 16 || !is_fresh(hop, now, hz, &fresh))
 		return GENERAL_PATH;
 	length = bpf_ntohs(ip->tot_len);
+	write_macs(frame, &fresh);
 	to.source = record->vip;
 	to.destination = record->client;
 	to.ports = *(__u32 *)&record->vip_port;
 	to.l3_delta = record->l3_delta;
 	to.l4_delta = record->l4_delta;
-	if (rewrite_plain(ctx, frame, protocol, &to, &fresh))
+	if (rewrite_plain(ctx, frame, protocol, &to))
 		return DROP(DROP_INTERNAL);
 	count_out(record->service, &record->backend, length);
 	return hook_send(ctx, fresh.ifindex);

@@ -80,13 +80,19 @@ static __always_inline int hook_set_length(hook_ctx *ctx, __u32 length)
 	return bpf_skb_change_tail(ctx, length, 0);
 }
 
+/* Leaves the one 802.1Q tag that the next hop wants, or with 0 none. A tag that
+ * stays keeps its priority. The outermost tag is beside the frame; taking it off
+ * moves the next one there. */
 static __always_inline int hook_set_vlan(hook_ctx *ctx, __u8 l3_offset, __u16 vlan)
 {
-	if (likely(!ctx->vlan_present && !vlan))
-		return 0;
-	if (ctx->vlan_present && (ctx->vlan_tci & 0xfff) == vlan)
-		return 0;
-	if (ctx->vlan_present && bpf_skb_vlan_pop(ctx))
+	if (likely(!ctx->vlan_present && l3_offset == ETH_HLEN))
+		return vlan ? bpf_skb_vlan_push(ctx, bpf_htons(ETH_P_8021Q), vlan) : 0;
+	for (__u8 offset = ETH_HLEN; offset < ETH_HLEN + 8; offset += 4)
+		if (l3_offset > offset && bpf_skb_vlan_pop(ctx))
+			return -1;
+	if (vlan)
+		vlan |= ctx->vlan_tci & 0xf000;
+	if (bpf_skb_vlan_pop(ctx))
 		return -1;
 	return vlan ? bpf_skb_vlan_push(ctx, bpf_htons(ETH_P_8021Q), vlan) : 0;
 }

@@ -169,7 +169,7 @@ static __always_inline int balance(hook_ctx *ctx)
 	    *(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))
 		return balance_any(ctx);
 	if (is_vip4(ip->daddr)) {
-		if (ip->protocol == IPPROTO_TCP)
+		if (likely(ip->protocol == IPPROTO_TCP))
 			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_TCP));
 		if (ip->protocol == IPPROTO_UDP)
 			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_UDP));
@@ -178,7 +178,7 @@ static __always_inline int balance(hook_ctx *ctx)
 	snat = find_snat4(ip->daddr);
 	if (snat.number < 0)
 		return HOOK_PASS;
-	if (ip->protocol == IPPROTO_TCP)
+	if (likely(ip->protocol == IPPROTO_TCP))
 		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_TCP, snat.number));
 	if (ip->protocol == IPPROTO_UDP)
 		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_UDP, snat.number));

@@ -27,9 +27,12 @@ export async function* jsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   if (size > 0) throw brokenAnswer('it ended in the middle of an event');
 }
 
-/** The whole answer as one value. Throws an ApiFailure if it is no JSON, as one cut short is not. */
-export async function jsonBody(chunks: AsyncIterable<Uint8Array>): Promise<unknown> {
-  return parseJson(await textBody(chunks));
+/** The whole answer as one value, and its length in characters. Throws an ApiFailure if it is no JSON, as one cut short is not. */
+export async function jsonBody(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<{ readonly value: unknown; readonly length: number }> {
+  const text = await textBody(chunks);
+  return { value: parseJson(text), length: text.length };
 }
 
 export async function textBody(chunks: AsyncIterable<Uint8Array>): Promise<string> {

@@ -28,7 +28,7 @@ export interface ReflectorHandler<T> {
 
 /** Milliseconds, but for the page. */
 export interface ReflectorTimes {
-  /** Objects a page. */
+  /** Most objects a page; large ones make it shorter. */
   readonly page: number;
   /** The server ends a watch after something between the two. */
   readonly watchMin: number;
@@ -75,6 +75,9 @@ const SHORT_WATCH_MS = 1_000;
 const ANSWERS_UNTIL_RELIST = 3;
 /** Decoded in one go: some milliseconds of full EndpointSlices. */
 const OBJECTS_AT_A_TIME = 50;
+/** Parsing a page is one step. Full EndpointSlices have 25 KB, usual ones one or two. */
+const PAGE_LENGTH = 2 ** 21;
+const FIRST_PAGE = 100;
 
 export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
@@ -170,9 +173,12 @@ export class Reflector<T> {
       const items: T[] = [];
       let first: string | undefined;
       let next = '';
+      let limit = Math.min(times.page, FIRST_PAGE);
       do {
-        const query = { limit: String(times.page), ...(next === '' ? {} : { continue: next }) };
-        const page = readPage(await this.#getJson(session, query));
+        const query = { limit: String(limit), ...(next === '' ? {} : { continue: next }) };
+        const { value, length } = await this.#getJson(session, query);
+        const page = readPage(value);
+        limit = nextLimit(page.items.length, length, times.page);
         for (const object of page.items) {
           items.push(takenIn(() => handler.read(object)));
           // Packets do not wait for us, but everything else in this process does.
@@ -242,7 +248,7 @@ export class Reflector<T> {
     this.#refusals = 0;
   }
 
-  async #getJson(session: ApiSession, query: Readonly<Record<string, string>>): Promise<unknown> {
+  async #getJson(session: ApiSession, query: Readonly<Record<string, string>>) {
     const answer = await session.get(this.#path(query));
     if (answer.status !== 200) throw failureOfAnswer(answer.status, await textBody(answer.body));
     return jsonBody(answer.body);
@@ -290,6 +296,11 @@ export class Reflector<T> {
       };
     });
   }
+}
+
+/** How many objects fit a page that is parsed in one go, by the page before. */
+function nextLimit(objects: number, length: number, most: number): number {
+  return Math.max(1, Math.min(most, Math.floor((objects * PAGE_LENGTH) / length)));
 }
 
 /** What a handler throws is its own affair, and no reason to end. */

@@ -9,11 +9,11 @@ import {
   waitForRoute,
 } from '../rig/bgp.ts';
 import { httpLoad } from '../rig/load.ts';
-import { writeService } from '../rig/manifests.ts';
 import { podsOf, ROUTER, VIP, VIP_RANGE } from '../rig/one-armed.ts';
 import { ZONE } from '../rig/server-configs.ts';
 import { startDns, startEcho, startNginx } from '../rig/servers.ts';
 import { waitFor } from '../rig/wait.ts';
+import { startCluster } from './manifests.ts';
 import { seconds } from './narrator.ts';
 import { beginAgent, CLIENT, LB, type Stage, showLbctl, WORKERS, webView } from './stage.ts';
 
@@ -57,14 +57,28 @@ export async function bgp(stage: Stage): Promise<void> {
   say.found('BGP session up', `after ${seconds(ms)}`);
 }
 
+/** Only with SOURCE=kubernetes. */
+export async function cluster(stage: Stage): Promise<void> {
+  const { rig, say } = stage;
+  say.heading(
+    'A cluster',
+    'etcd, kube-apiserver and the EndpointSlice controller, as one process on the LB node. The manifests come ' +
+      'there by kubectl apply.',
+  );
+  const { result, ms } = await say.during('the control plane starts', () => startCluster(rig, LB));
+  stage.manifests = result;
+  say.verify('the API server is ready', true);
+  say.found('control plane from exec to ready', seconds(ms));
+}
+
 export async function agent(stage: Stage): Promise<void> {
   const { rig, say } = stage;
   say.heading(
     'The agent',
-    'lb-agent loads the XDP program, fills its maps from a directory of Kubernetes manifests, and sets the ' +
+    `lb-agent loads the XDP program, fills its maps from ${stage.manifests.source}, and sets the ` +
       'VIP device up. BIRD sees the device and announces the range.',
   );
-  for (const service of Object.values(stage.services)) writeService(rig, service);
+  for (const service of Object.values(stage.services)) await stage.manifests.publish(service);
   const began = Date.now();
   const ms = await beginAgent(stage);
   await waitForRoute(rig, VIP_RANGE, [LB]);

@@ -62,7 +62,7 @@ export async function removeBackend(stage: Stage): Promise<void> {
     'a backend terminates and goes, under load',
     `${total.failures.length} of ${total.requests} requests failed`,
   );
-  say.found('manifest renamed into place to programmed', seconds(ms));
+  say.found(`${stage.manifests.change} to programmed`, seconds(ms));
 
   const back = {
     ...stage.services.web,

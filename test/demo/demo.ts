@@ -1,16 +1,20 @@
 /** `make demo`: the whole thing in network namespaces on this machine, every step verified. */
 
 import { cleanLeftovers, takeDown } from '../rig/leftovers.ts';
+import { addedSince, type MachineState, machineState } from '../rig/machine-state.ts';
 import { oneArmedTopology, ROUTER, VIP } from '../rig/one-armed.ts';
 import { readRecord } from '../rig/record.ts';
 import { createRig, type Rig } from '../rig/rig.ts';
-import { agent, bgp, requests, servers, shares } from './bring-up.ts';
+import { agent, bgp, cluster, requests, servers, shares } from './bring-up.ts';
 import { drain, killAgent, removeBackend } from './changes.ts';
 import { Narrator, seconds } from './narrator.ts';
 import { CLIENT, LB, newStage } from './stage.ts';
 
 /** Another id lets a second demo stand beside the first. */
 const ID = process.env.DEMO_ID ?? 'demo';
+const SOURCE = process.env.SOURCE || 'manifests';
+
+let before: MachineState;
 
 const say = new Narrator({
   write: (text) => void process.stdout.write(text),
@@ -18,6 +22,7 @@ const say = new Narrator({
 });
 
 async function demo(): Promise<void> {
+  before = await machineState(ID);
   await cleanLeftovers();
   const former = readRecord(ID);
   if (former?.kept === true) {
@@ -34,8 +39,10 @@ async function demo(): Promise<void> {
     say.table(rig.topology.nodes.map((node) => [rig.namespace(node.name), node.role]));
     say.verify(`built in ${seconds(ms)}`, true);
     const stage = newStage(rig, say);
-    for (const step of [servers, bgp, agent, requests, shares, removeBackend, killAgent, drain])
+    const source = SOURCE === 'kubernetes' ? [cluster] : [];
+    for (const step of [servers, bgp, ...source, agent, requests, shares, removeBackend, killAgent, drain]) {
       await step(stage);
+    }
   } catch (error) {
     // What is being taken down fails: the signal's handler ends the process.
     if (interrupted) return new Promise(() => {});
@@ -57,7 +64,8 @@ async function finish(rig: Rig): Promise<void> {
     say.note(`Logs and configurations stay until you look: KEEP=1 make demo, then ${rig.directory}`);
   await say.during('taking everything down', () => rig.destroy());
   if (!failed) {
-    say.found('left behind', 'nothing');
+    const left = addedSince(before, await machineState(ID));
+    say.found('left behind', left.length === 0 ? 'nothing' : left.join(', '));
     say.summary();
   }
 }
@@ -77,7 +85,12 @@ function hints(rig: Rig): void {
     ['routes', `${inside(ROUTER)} vtysh -N ${rig.namespace(ROUTER)} -c "show bgp ipv4 unicast"`],
     ['BIRD', `birdc -s ${rig.path(LB, 'bird.ctl')} show route`],
     ['packets', `${inside(ROUTER)} tcpdump -ni ${LB}`],
-    ['change a manifest', `\${EDITOR:-vi} ${rig.directory}/manifests/web.yaml`],
+    SOURCE === 'manifests'
+      ? ['change a manifest', `\${EDITOR:-vi} ${rig.directory}/manifests/web.yaml`]
+      : [
+          'change a Service',
+          `${inside(LB)} kubectl --kubeconfig ${rig.path(LB, 'cluster', 'admin.kubeconfig')} -n demo edit service web`,
+        ],
     ['logs', `${rig.directory}/*/*.log`],
     ['take it down', ID === 'demo' ? 'make demo-clean' : `npx tsx test/rig/clean.ts ${ID}`],
   ]);
@@ -92,6 +105,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 if (process.getuid?.() !== 0) {
   console.error('make demo needs root for network namespaces and BPF: run it with sudo');
+  process.exit(1);
+}
+if (SOURCE !== 'manifests' && SOURCE !== 'kubernetes') {
+  console.error(`make demo SOURCE=${SOURCE}: give manifests (the default) or kubernetes`);
   process.exit(1);
 }
 await demo();

@@ -1,8 +1,9 @@
 /** What the steps of the demo work with, and looks at it that several of them share. */
 import type { ServiceView } from '../../src/api/types.ts';
 import { type Agent, lbctl, startAgent } from '../rig/agent.ts';
-import { demoServices, type ServiceSpec, writeService } from '../rig/manifests.ts';
+import { demoServices, type ServiceSpec } from '../rig/manifests.ts';
 import type { Rig } from '../rig/rig.ts';
+import { type Manifests, manifestFiles } from './manifests.ts';
 import type { Narrator } from './narrator.ts';
 
 export const LB = 'lb1';
@@ -15,10 +16,11 @@ export interface Stage {
   /** As the manifests say it now. */
   services: { web: ServiceSpec; dns: ServiceSpec; echo: ServiceSpec };
   agent: Agent | undefined;
+  manifests: Manifests;
 }
 
 export function newStage(rig: Rig, say: Narrator): Stage {
-  return { rig, say, services: demoServices(rig.topology), agent: undefined };
+  return { rig, say, services: demoServices(rig.topology), agent: undefined, manifests: manifestFiles(rig) };
 }
 
 export function agentOf(stage: Stage): Agent {
@@ -28,12 +30,14 @@ export function agentOf(stage: Stage): Agent {
 
 /** Starts the agent and measures until it serves. */
 export async function beginAgent(stage: Stage): Promise<number> {
-  const { result, ms } = await stage.say.during('the agent starts', () => startAgent(stage.rig, LB));
+  const { result, ms } = await stage.say.during('the agent starts', () =>
+    startAgent(stage.rig, LB, stage.manifests.config),
+  );
   stage.agent = result;
   return ms;
 }
 
-/** Changes the web service's manifest and waits until the agent has programmed it; returns milliseconds. */
+/** Changes the web service and waits until the agent has programmed it; returns milliseconds. */
 export async function changeWeb(
   stage: Stage,
   web: ServiceSpec,
@@ -41,7 +45,7 @@ export async function changeWeb(
 ): Promise<number> {
   const began = Date.now();
   stage.services = { ...stage.services, web };
-  writeService(stage.rig, web);
+  await stage.manifests.publish(web);
   await agentOf(stage).untilServices('the change is programmed', (views) => {
     const view = views.find((each) => each.name === 'web');
     return view !== undefined && done(view);

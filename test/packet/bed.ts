@@ -10,7 +10,7 @@ import { type DataplaneConfig, mapSizes, programRodata } from '../../src/datapla
 import { agentNextHops } from '../../src/dataplane/room.ts';
 import { kernelStores } from '../../src/dataplane/stores.ts';
 import { buildDirectory } from '../../src/kernel/build-directory.ts';
-import type { BpfMap, Kernel, LoadedObject } from '../../src/kernel/kernel.ts';
+import type { BpfLink, BpfMap, Kernel, LoadedObject } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/libbpf.ts';
 import type { DesiredService } from '../../src/services/desired-state.ts';
 import { DEVICE, TAG } from './network.ts';
@@ -41,6 +41,8 @@ export interface Bed {
   /** Low 32 bits of jiffies. */
   now(): number;
   run(frame: Uint8Array, ingressIfindex?: number): { returnValue: number; data: Uint8Array };
+  /** For packets that come by a device; gone when the link's descriptor is closed. */
+  attach(ifindex: number): BpfLink;
   apply(services: readonly DesiredService[], ownAddresses?: readonly number[]): Promise<void>;
   /** Empties every map, as after loading. */
   reset(): void;
@@ -133,6 +135,10 @@ class LoadedBed implements Bed {
 
   run(frame: Uint8Array, ingressIfindex: number = DEVICE.lan): { returnValue: number; data: Uint8Array } {
     return this.kernel.testRun(this.#object.programFd, { data: frame, ingressIfindex });
+  }
+
+  attach(ifindex: number): BpfLink {
+    return this.kernel.attach(this.#object.programFd, ifindex, this.hook);
   }
 
   async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {

@@ -83,16 +83,16 @@ export class Pair {
       processPacket(state, frame, { now, cpu: this.cpu, ingressIfindex });
     if (before === after) {
       const result = arrive(this.model, before);
-      return { result, differences: this.#differences(result, real) };
+      return { result, differences: this.#differences(frame, result, real) };
     }
     const stopped = [...this.model.cursors.values()].some(
       ({ exhaustedAt }) => exhaustedAt >= before && exhaustedAt !== 0,
     );
     if (before <= this.#nearLimitUntil || stopped)
-      return this.#anyTime(arrive, [after, ...ticksFrom(before, after)], real);
+      return this.#anyTime(frame, arrive, [after, ...ticksFrom(before, after)], real);
     const result = arrive(this.model, after);
     this.#adoptStamps(after - before);
-    return { result, differences: this.#differences(result, real) };
+    return { result, differences: this.#differences(frame, result, real) };
   }
 
   /** The clock ticked while the packet was under way, so what it stamped may be a tick earlier. */
@@ -111,6 +111,7 @@ export class Pair {
 
   /** The same where it decides whether a walk for a SNAT port is made: whichever fits. */
   #anyTime(
+    frame: Uint8Array,
     arrive: (state: ModelState, now: number) => Result,
     times: readonly number[],
     real: { returnValue: number; data: Uint8Array },
@@ -120,7 +121,7 @@ export class Pair {
     for (const now of times) {
       this.model = cloneState(start);
       const result = arrive(this.model, now);
-      const differences = this.#differences(result, real);
+      const differences = this.#differences(frame, result, real);
       outcome = { result, differences };
       if (differences.length === 0 && compareState(this.bed, this.model, this.cpu).length === 0)
         return outcome;
@@ -129,7 +130,9 @@ export class Pair {
     return outcome;
   }
 
-  #differences(result: Result, real: { returnValue: number; data: Uint8Array }): string[] {
+  #differences(sent: Uint8Array, result: Result, real: { returnValue: number; data: Uint8Array }): string[] {
+    // On tc a tag that is put on is beside the frame; one that came in the frame is not ours to judge here.
+    const isTagBeside = this.bed.hook === 'tc' && !isTagged(sent);
     const found: string[] = [];
     const expected = ACTIONS[this.bed.hook][result.verdict];
     if (real.returnValue !== expected) {
@@ -137,7 +140,7 @@ export class Pair {
       found.push(`action ${real.returnValue}, model ${expected} (${why})`);
     }
     if (result.verdict !== 'drop') {
-      const frame = this.bed.hook === 'tc' ? withoutTag(result.frame) : result.frame;
+      const frame = isTagBeside ? withoutTag(result.frame) : result.frame;
       if (Buffer.compare(real.data, frame) !== 0) {
         found.push(`frame ${hex(real.data)}, model ${hex(frame)}`);
       }
@@ -221,7 +224,6 @@ const ethertypeOf = (frame: Uint8Array): number => ((frame[12] ?? 0) << 8) | (fr
 
 const isTagged = (frame: Uint8Array): boolean => [0x8100, 0x88a8].includes(ethertypeOf(frame));
 
-/** On tc the outer tag is beside the frame, not in it. */
 function withoutTag(frame: Uint8Array): Uint8Array {
   return isTagged(frame) ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;
 }

@@ -4,16 +4,26 @@ import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type MachineState, machineState } from '../rig/machine-state.ts';
 import * as bench from './agent-bench.ts';
 import { inside, untilServing, untilStatus } from './agent-bench.ts';
 
-beforeAll(() => bench.setUp());
+const ID = `agent-${process.pid}`;
+let before: MachineState;
+
+beforeAll(async () => {
+  before = await machineState(ID);
+  bench.setUp();
+});
 afterEach(async () => {
   bench.writeConfig();
   const { code, output } = await bench.cleanup();
   expect(code, output).toBe(0);
 });
-afterAll(() => bench.tearDown());
+afterAll(async () => {
+  bench.tearDown();
+  expect(await machineState(ID)).toEqual(before);
+});
 
 async function refusal(): Promise<{ code: number | null; output: string }> {
   const { code, output } = await bench.run().ended;
@@ -151,7 +161,14 @@ function attachForeignProgram(): number {
   execFileSync('clang', ['-O2', '-g', '-target', 'bpf', '-x', 'c', '-c', '-', '-o', object], {
     input: source,
   });
-  inside('ip', 'link', 'set', 'dev', 'eth0', 'xdp', 'obj', object, 'sec', 'xdp');
+  // Not by `ip`: its loader leaves a directory and links in the BPF file system.
+  const pin = `/sys/fs/bpf/l4lb-agent-${process.pid}-foreign`;
+  execFileSync('bpftool', ['prog', 'load', object, pin]);
+  try {
+    inside('bpftool', 'net', 'attach', 'xdp', 'pinned', pin, 'dev', 'eth0');
+  } finally {
+    rmSync(pin);
+  }
   const id = bench.xdpProgram();
   if (id === undefined) throw new Error('the foreign program is not attached');
   return id;

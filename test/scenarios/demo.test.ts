@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from '../rig/command.ts';
 import { cleanLeftovers, takeDown } from '../rig/leftovers.ts';
+import { MARK, type MachineState, machineState } from '../rig/machine-state.ts';
 import { readRecord } from '../rig/record.ts';
 import { program } from '../rig/servers.ts';
 import { waitFor } from '../rig/wait.ts';
-import { MARK, type MachineState, machineState } from './machine-state.ts';
 
 const ID = `demo-${process.pid}`;
 let demo: ChildProcess | undefined;
@@ -61,6 +61,7 @@ describe('the demo', () => {
     expect(status, output).toBe(0);
     expect(output).toMatch(/Summary: \d\d expectations held/);
     expect(output).toMatch(/^ {3}long connections over kill and restart +0 of 20 broken$/m);
+    expect(output).toMatch(/^ {3}left behind +nothing$/m);
     expect(output).not.toContain('\x1b');
     expect(await machineState(ID)).toEqual(before);
   });

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { run } from '../rig/command.ts';
 import { cleanLeftovers } from '../rig/leftovers.ts';
+import { MARK, machineState } from '../rig/machine-state.ts';
 import { oneArmedTopology } from '../rig/one-armed.ts';
 import { createRig, PROJECT } from '../rig/rig.ts';
 import { program } from '../rig/servers.ts';
 import { waitFor } from '../rig/wait.ts';
-import { MARK, machineState } from './machine-state.ts';
 
 let owner: ChildProcess | undefined;
 let output = '';

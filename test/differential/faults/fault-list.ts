@@ -44,7 +44,12 @@ export const FAULTS: readonly Fault[] = [
     '',
   ),
   fault('the fast path answers for detached flows', 'fast_path.h', '(0xff | FLOW_F_DETACHED << 8)', '0xff'),
-  fault('the fast path loses a carry', 'checksum.h', 'return ~(sum + (sum >> 16));', 'return ~sum;'),
+  fault(
+    'the fast path loses a carry',
+    'checksum.h',
+    'return difference + (difference >> 16);',
+    'return difference;',
+  ),
   fault('only one VLAN tag is skipped', 'packet.h', '#define VLAN_TAGS_MAX 2', '#define VLAN_TAGS_MAX 1'),
   fault('a TTL of 1 is forwarded', 'forward.h', 'if (pkt->ttl <= 1)', 'if (pkt->ttl < 1)'),
   fault(

@@ -237,3 +237,14 @@ test('waits double from the first limit to the last, anywhere between nothing an
   ]);
   expect([0, 0.5].map((random) => retryDelay(3, limits, random))).toEqual([0, 1_000]);
 });
+
+test('pages of large objects are shorter, so that no answer is parsed for long', async () => {
+  const server = new FakeApiServer();
+  for (let n = 0; n < 400; n++) server.put('default', `large-${n}`, { data: 'x'.repeat(25_000) });
+  const { reflector, names, after } = follow(server);
+  for (let turn = 0; turn < 50; turn++) await after(0);
+  expect(names.size).toBe(400);
+  const limits = lists(server).map((path) => Number(new URL(path, 'http://fake').searchParams.get('limit')));
+  expect(limits).toEqual([100, 83, 83, 83, 83]);
+  await reflector.stop();
+});

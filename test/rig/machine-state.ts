@@ -1,8 +1,8 @@
 /** What rigs and agents could leave behind on this machine, to be compared before and after. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../rig/command.ts';
-import { RIG_ROOT } from '../rig/record.ts';
+import { run } from './command.ts';
+import { RIG_ROOT } from './record.ts';
 
 /** Processes that were started with this in their environment are found, wherever they went. */
 export const MARK = 'L4LB_STARTED_BY';
@@ -31,6 +31,12 @@ export async function machineState(id: string): Promise<MachineState> {
   const { stdout } = await run(['sysctl', '-a', '--pattern', '^net\\.'], { mayFail: true });
   const sysctls = stdout.split('\n').filter((line) => !/nf_conntrack_count|hash_seed/.test(line));
   return { names: names.sort(), sysctls, processes: marked(id) };
+}
+
+/** What is there now and was not before, in words. */
+export function addedSince(before: MachineState, now: MachineState): string[] {
+  const added = (kind: keyof MachineState) => now[kind].filter((each) => !before[kind].includes(each));
+  return [...added('names'), ...added('sysctls'), ...added('processes')];
 }
 
 function entries(directory: string): string[] {
