@@ -102,6 +102,8 @@ export interface DeviceView {
 }
 
 export interface StatusView {
+  /** Not said: lb. */
+  role?: 'lb' | 'node';
   node: string;
   version: string;
   agent: 'running' | 'not running';
@@ -123,6 +125,8 @@ export interface StatusView {
   backends: number;
   activeFlows: number;
   snat: { addresses: string[]; ports: string; records: number; used: number };
+  /** On a worker: flows that there is room to remember, and places taken. */
+  remembered?: { room: number; used: number };
   memory: { mapsBytes: number };
   problems: Problem[];
 }

@@ -109,6 +109,7 @@ const problem = object<Problem>({
 });
 
 export const statusView = object<StatusView>({
+  role: optional(text<NonNullable<StatusView['role']>>),
   node: text,
   version: text,
   agent: text<StatusView['agent']>,
@@ -147,6 +148,7 @@ export const statusView = object<StatusView>({
     records: number,
     used: number,
   }),
+  remembered: optional(object<NonNullable<StatusView['remembered']>>({ room: number, used: number })),
   memory: object<StatusView['memory']>({ mapsBytes: number }),
   problems: list(problem),
 });
