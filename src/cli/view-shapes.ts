@@ -67,6 +67,7 @@ export const connectionViews = list(
     idleSeconds: number,
     expiresInSeconds: number,
     service: text,
+    remembered: optional(boolean),
   }),
 );
 
@@ -87,6 +88,15 @@ export const maglevView = object<MaglevView>({
   name: text,
   tableSize: number,
   fingerprint: text,
+  window: optional(
+    object<NonNullable<MaglevView['window']>>({
+      open: boolean,
+      endsInSeconds: number,
+      trackedSlots: number,
+      oldestTableSize: number,
+      rememberedFlows: number,
+    }),
+  ),
   backends: list(
     object<MaglevView['backends'][number]>({
       address: text,
