@@ -6,6 +6,8 @@
 #include "maglev.h"
 #include "read_packet.h"
 
+#define CHOSE_DSR (GO_ON + 2)
+
 static __noinline int vip_in_use(const struct packet *pkt)
 {
 	struct frontend_key key;
@@ -28,17 +30,26 @@ static __noinline struct service *service_of(struct packet *pkt)
 	return find_service(&key, &pkt->service);
 }
 
+static __always_inline int is_dsr(const struct service *service)
+{
+	return (service->flags & SERVICE_F_MODE) != MODE_SNAT;
+}
+
+static __always_inline __u32 hash_packet(const struct packet *pkt, __u32 flags)
+{
+	if (pkt->family == FAMILY_V6)
+		return flow_hash(pkt->source, pkt->destination, pkt->ports, pkt->protocol,
+				 FAMILY_V6, flags);
+	return flow_hash(pkt->source, pkt->destination, pkt->ports, pkt->protocol, FAMILY_V4,
+			 flags);
+}
+
 /* The slot's backend for a flow of the service in SNAT mode. */
 static __always_inline int choose_backend(const struct packet *pkt, const struct service *service,
 					  __u32 *backend)
 {
 	__u64 word = *(volatile const __u64 *)&service->table;
-	__u32 hash = pkt->family == FAMILY_V6 ?
-		flow_hash(pkt->source, pkt->destination, pkt->ports, pkt->protocol, FAMILY_V6,
-			  service->flags) :
-		flow_hash(pkt->source, pkt->destination, pkt->ports, pkt->protocol, FAMILY_V4,
-			  service->flags);
-	__s32 slot = read_slot(word, hash);
+	__s32 slot = read_slot(word, hash_packet(pkt, service->flags));
 
 	if (slot < 0)
 		return DROP(DROP_NO_BACKEND);
@@ -46,7 +57,8 @@ static __always_inline int choose_backend(const struct packet *pkt, const struct
 	return GO_ON;
 }
 
-/* The service and the backend for a new flow. */
+/* The service and the backend for a new flow; CHOSE_DSR if its packets need no
+ * flow. */
 static __always_inline int choose(struct packet *pkt, __u32 *backend)
 {
 	struct service *service = service_of(pkt);
@@ -56,6 +68,8 @@ static __always_inline int choose(struct packet *pkt, __u32 *backend)
 			return DROP(DROP_UNKNOWN_PORT);
 		return DROP(DROP_UNKNOWN_VIP);
 	}
+	if (is_dsr(service))
+		return CHOSE_DSR;
 	if (pkt->protocol == IPPROTO_TCP && !is_syn(pkt))
 		return DROP(DROP_NO_FLOW);
 	return choose_backend(pkt, service, backend);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "dsr.h"
 #include "new_flow.h"
 #include "scratch.h"
 #include "rewrite.h"
@@ -125,6 +126,17 @@ static __always_inline int open_anew(hook_ctx *ctx, struct scratch *scratch, int
 	return result;
 }
 
+/* Sets pkt->service if so. */
+static __always_inline int is_of_dsr(struct packet *pkt)
+{
+	struct service *service = service_of(pkt);
+
+	if (service && is_dsr(service))
+		return 1;
+	pkt->service = 0;
+	return 0;
+}
+
 static __noinline int forward(hook_ctx *ctx, struct scratch *scratch)
 {
 	struct flow_forward *flow;
@@ -137,6 +149,8 @@ static __noinline int forward(hook_ctx *ctx, struct scratch *scratch)
 	pkt = &scratch->pkt;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
+	if (config.default_mode != MODE_SNAT && is_of_dsr(pkt))
+		return forward_dsr(ctx, scratch);
 	tuple_of(pkt, &scratch->tuple);
 	flow = find_flow(&scratch->tuple, pkt->family);
 	if (likely(flow)) {
@@ -148,6 +162,8 @@ static __noinline int forward(hook_ctx *ctx, struct scratch *scratch)
 	}
 	if (unlikely(!flow || result == FLOW_ANEW)) {
 		result = open_anew(ctx, scratch, flow != NULL);
+		if (result == CHOSE_DSR)
+			return forward_dsr(ctx, scratch);
 		flow = &scratch->opened;
 	}
 	if (unlikely(result))

@@ -75,6 +75,43 @@ static __always_inline int hook_grow_head(hook_ctx *ctx, int bytes)
 	return bpf_skb_change_head(ctx, bytes, 0);
 }
 
+/* So that the kernel can segment and offload what it was given in one piece.
+ * TCP's segments become smaller by the outer header, datagrams stay whole. */
+static __always_inline int hook_open_outer(hook_ctx *ctx, __u32 bytes, __u32 outer_family, int gue,
+					   __u8 protocol)
+{
+	__u64 flags = outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 :
+					  BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+
+	if (gue)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+	if (protocol == IPPROTO_UDP)
+		flags |= BPF_F_ADJ_ROOM_FIXED_GSO;
+	return bpf_skb_adjust_room(ctx, bytes, BPF_ADJ_ROOM_MAC, flags);
+}
+
+/* Tags that are in the frame are taken out of it, but for one, which the kernel
+ * keeps beside it. */
+static __always_inline int hook_open_gap(hook_ctx *ctx, __u8 *l3_offset, __u32 bytes,
+					 __u32 outer_family, int gue, __u8 protocol)
+{
+	if (*l3_offset > ETH_HLEN && bpf_skb_vlan_pop(ctx))
+		return -1;
+	if (*l3_offset > ETH_HLEN + 4 && bpf_skb_vlan_pop(ctx))
+		return -1;
+	*l3_offset = ETH_HLEN;
+	return hook_open_outer(ctx, bytes, outer_family, gue, protocol);
+}
+
+/* The length of the packets that leave for one of this length. */
+static __always_inline __u32 hook_segment(const hook_ctx *ctx, __u8 protocol, __u32 l3_size,
+					  __u32 length)
+{
+	if (likely(ctx->gso_segs <= 1))
+		return length;
+	return protocol == IPPROTO_UDP ? ctx->gso_size + l3_size + 8 : 0;
+}
+
 static __always_inline int hook_set_length(hook_ctx *ctx, __u32 length)
 {
 	return bpf_skb_change_tail(ctx, length, 0);

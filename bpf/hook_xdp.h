@@ -73,6 +73,40 @@ static __always_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 	return DONE((int)bpf_redirect(ifindex, 0));
 }
 
+/* Makes room for an outer header behind the Ethernet header of an untagged
+ * frame; that header is to be written anew. protocol is of the L4 inside. */
+static __always_inline int hook_open_outer(hook_ctx *ctx, __u32 bytes, __u32 outer_family, int gue,
+					   __u8 protocol)
+{
+	return bpf_xdp_adjust_head(ctx, -(int)bytes);
+}
+
+/* The same, at least 8 bytes, behind the link layer of any frame, which is kept. */
+static __always_inline int hook_open_gap(hook_ctx *ctx, __u8 *l3_offset, __u32 bytes,
+					 __u32 outer_family, int gue, __u8 protocol)
+{
+	__u8 link[ETH_HLEN + 8], *data = hook_data(ctx);
+
+	if (data + sizeof(link) > (__u8 *)hook_end(ctx))
+		return -1;
+	/* Of a shorter link layer this copies more, into the room. */
+	__builtin_memcpy(link, data, sizeof(link));
+	if (bpf_xdp_adjust_head(ctx, -(int)bytes))
+		return -1;
+	data = hook_data(ctx);
+	if (data + sizeof(link) > (__u8 *)hook_end(ctx))
+		return -1;
+	__builtin_memcpy(data, link, sizeof(link));
+	return 0;
+}
+
+/* The length of the packets that leave for one of this length. */
+static __always_inline __u32 hook_segment(const hook_ctx *ctx, __u8 protocol, __u32 l3_size,
+					  __u32 length)
+{
+	return length;
+}
+
 /* Makes the frame bytes longer (or shorter) at its start, or end. */
 static __always_inline int hook_grow_head(hook_ctx *ctx, int bytes)
 {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "fast_path.h"
+#include "fast_dsr.h"
 #include "fragment.h"
 #include "icmp_error.h"
 #include "time_exceeded.h"
@@ -153,7 +153,24 @@ static __always_inline int conclude(hook_ctx *ctx, int result)
 {
 	if (likely(result > GO_ON))
 		return result - VERDICT_BASE;
-	return result ? drop_internal(ctx) : balance_any(ctx);
+	return result == GENERAL_PATH ? balance_any(ctx) : drop_internal(ctx);
+}
+
+/* An IPv6 frame without a tag. */
+static __always_inline int balance_ipv6(hook_ctx *ctx, void *frame)
+{
+	struct ipv6hdr *ip = frame + ETH_HLEN;
+
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > hook_end(ctx) || *(__u8 *)ip >> 4 != 6)
+		return balance_any(ctx);
+	if (!is_vip6(ip->daddr.in6_u.u6_addr32))
+		return find_snat6(ip->daddr.in6_u.u6_addr32).number < 0 ? HOOK_PASS :
+									  balance_any(ctx);
+	if (ip->nexthdr == IPPROTO_TCP)
+		return conclude(ctx, plain_to_vip6(ctx, frame, IPPROTO_TCP));
+	if (ip->nexthdr == IPPROTO_UDP)
+		return conclude(ctx, plain_to_vip6(ctx, frame, IPPROTO_UDP));
+	return balance_any(ctx);
 }
 
 static __always_inline int balance(hook_ctx *ctx)
@@ -165,14 +182,20 @@ static __always_inline int balance(hook_ctx *ctx)
 	hook_make_readable(ctx, HEADERS_MOST);
 	frame = hook_data(ctx);
 	ip = PLAIN_IP(frame);
-	if (hook_is_tagged(ctx) || frame + PLAIN_SIZE > hook_end(ctx) || *(__u8 *)ip != 0x45 ||
-	    *(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))
+	if (hook_is_tagged(ctx) || frame + PLAIN_SIZE > hook_end(ctx))
+		return balance_any(ctx);
+	if (unlikely(*(__u16 *)(frame + ETHERTYPE_OFFSET) != bpf_htons(ETH_P_IP))) {
+		if (*(__u16 *)(frame + ETHERTYPE_OFFSET) == bpf_htons(ETH_P_IPV6))
+			return balance_ipv6(ctx, frame);
+		return balance_any(ctx);
+	}
+	if (*(__u8 *)ip != 0x45)
 		return balance_any(ctx);
 	if (is_vip4(ip->daddr)) {
 		if (likely(ip->protocol == IPPROTO_TCP))
-			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_TCP));
+			return conclude(ctx, plain_to_vip4(ctx, frame, IPPROTO_TCP));
 		if (ip->protocol == IPPROTO_UDP)
-			return conclude(ctx, forward_plain(ctx, frame, IPPROTO_UDP));
+			return conclude(ctx, plain_to_vip4(ctx, frame, IPPROTO_UDP));
 		return balance_any(ctx);
 	}
 	snat = find_snat4(ip->daddr);

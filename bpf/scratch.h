@@ -9,10 +9,21 @@
 #include "maps.h"
 #include "quote.h"
 
+/* What decides about a packet of a service in a DSR mode. */
+struct dsr_choice {
+	__u32 hash;
+	__u32 backend;		/* the slot's owner, and then whose the packet is */
+	__u32 isn;		/* TCP's sequence number, as on the wire; else 0 */
+	__u16 checksum;		/* of L4, as on the wire */
+	__u16 dont_fragment;
+};
+
 struct scratch {
 	struct packet pkt;
 	struct flow_key6 tuple;		/* of the packet, or of the one an ICMP error quotes */
 	struct flow_forward opened;	/* a flow that this packet opens */
+	struct dsr_choice choice;
+	struct flow_key6 client;	/* the tuple without ports */
 	struct quote quote;		/* what an ICMP error quotes */
 	struct packet quoted;		/* the answer to that */
 };

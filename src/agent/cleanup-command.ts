@@ -1,6 +1,6 @@
 /** `lb-agent cleanup`. */
 import { existsSync } from 'node:fs';
-import { loadConfig } from '../config/parse-config.ts';
+import { loadConfigOfAnyRole } from '../config/parse-node-config.ts';
 import { openKernel } from '../kernel/libbpf.ts';
 import { runCommand } from '../node/run-command.ts';
 import { kernelSysctls } from '../node/sysctl.ts';
@@ -12,7 +12,7 @@ import { runtimeFiles } from './runtime-files.ts';
 
 /** Prints what it did. Throws when an agent runs, unless forced. */
 export async function runCleanup(configFile: string, force: boolean): Promise<void> {
-  const config = loadConfig(configFile);
+  const config = loadConfigOfAnyRole(configFile);
   const files = runtimeFiles(config.runtimeDirectory);
   const locks: Lock[] = [];
   if (!force) {

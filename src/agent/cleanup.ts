@@ -5,17 +5,18 @@
  */
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
-import { cleanupPins } from '../dataplane/open-dataplane.ts';
+import type { NodeConfig } from '../config/node-config.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { listLinks } from '../node/ip.ts';
 import { removeNeighbours } from '../node/managed-neighbours.ts';
 import { restoreSysctls } from '../node/sysctl-record.ts';
+import { cleanupNodePins } from '../node-dataplane/open-node-dataplane.ts';
 import { removeVipDevice } from '../vip/vip-device.ts';
 import type { NodeEffects } from './upkeep.ts';
 
 /** Returns lines that say what was done. Throws at the first thing that cannot be done; call it again then. */
 export async function cleanup(
-  config: Config,
+  config: Pick<Config | NodeConfig, 'bpfDirectory' | 'api'>,
   kernel: Pick<Kernel, 'openPinnedLink' | 'detachLink' | 'closeFd'>,
   effects: NodeEffects,
 ): Promise<string[]> {
@@ -23,7 +24,8 @@ export async function cleanup(
   const done = await removeVipDevice({ recordFile: files.vipDevice, identity, run });
   if (existsSync(config.bpfDirectory)) {
     const pins = readdirSync(config.bpfDirectory).length;
-    cleanupPins(kernel, config.bpfDirectory);
+    // Those of either role: the links of a worker's answers are in a directory of their own.
+    cleanupNodePins(kernel, config.bpfDirectory);
     if (pins > 0) done.push(`removed links and maps below ${config.bpfDirectory}`);
     // What somebody else has pinned there is left alone, and the directory with it.
     if (readdirSync(config.bpfDirectory).length === 0) rmdirSync(config.bpfDirectory);

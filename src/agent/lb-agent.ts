@@ -45,8 +45,8 @@ function program(): Command {
     .description('read a configuration and print everything that is wrong with it')
     .argument('[file]', 'the configuration', DEFAULT_CONFIG)
     .action(async (file: string) => {
-      const { loadConfig } = await import('../config/parse-config.ts');
-      loadConfig(file);
+      const { loadConfigOfAnyRole } = await import('../config/parse-node-config.ts');
+      loadConfigOfAnyRole(file);
       process.stdout.write(`${file}: ok\n`);
     });
   root

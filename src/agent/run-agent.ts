@@ -1,11 +1,12 @@
 /** `lb-agent run`: the agent as a process, with its API and its signals. */
 import type { ApiServer } from '../api/server.ts';
-import { loadConfig } from '../config/parse-config.ts';
+import { isNodeConfig, loadConfigOfAnyRole } from '../config/parse-node-config.ts';
 import { openKernel } from '../kernel/libbpf.ts';
 import { ensureBpffs } from '../node/bpffs.ts';
 import { runCommand } from '../node/run-command.ts';
 import { kernelSysctls } from '../node/sysctl.ts';
 import { nodeIdentity } from '../node/sysctl-record.ts';
+import { listenForSignals } from './listen-for-signals.ts';
 import { lockBpfDirectory, lockRuntime } from './lock.ts';
 import { makeLogger } from './logger.ts';
 import { openNode } from './open-node.ts';
@@ -14,7 +15,11 @@ import { readVersion } from './version.ts';
 
 /** Resolves when a signal has ended the agent. Throws when it cannot start. */
 export async function runAgent(configFile: string): Promise<void> {
-  const config = loadConfig(configFile);
+  const config = loadConfigOfAnyRole(configFile);
+  if (isNodeConfig(config)) {
+    const { runNodeAgent } = await import('../node-agent/run-node-agent.ts');
+    return runNodeAgent(configFile, config);
+  }
   const log = makeLogger(config.node, config.log.level);
   const files = runtimeFiles(config.runtimeDirectory);
   const version = readVersion();
@@ -63,24 +68,4 @@ export async function runAgent(configFile: string): Promise<void> {
     bpfLock.release();
     runtimeLock.release();
   }
-}
-
-interface Signals {
-  /** Resolves at the first SIGTERM or SIGINT, also if that came before. */
-  follow(handlers: { readonly reload: () => Promise<void> }): Promise<void>;
-}
-
-/** From the first moment, so that a signal during the start ends the agent in order. */
-function listenForSignals(): Signals {
-  let reload: () => Promise<void> = () => Promise.resolve();
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
-  });
-  process.on('SIGHUP', () => void reload());
-  return {
-    follow(handlers) {
-      reload = handlers.reload;
-      return stopped;
-    },
-  };
 }

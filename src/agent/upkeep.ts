@@ -11,7 +11,7 @@ import { findLink } from '../node/ip.ts';
 import { syncNeighbours } from '../node/managed-neighbours.ts';
 import type { RunCommand } from '../node/run-command.ts';
 import type { Sysctls } from '../node/sysctl.ts';
-import { planSysctls } from '../node/sysctl-plan.ts';
+import { planSysctls, type SysctlNeeds } from '../node/sysctl-plan.ts';
 import { applySysctls, type NodeIdentity } from '../node/sysctl-record.ts';
 import type { Problem } from '../services/desired-state.ts';
 import { ensureVipDevice } from '../vip/vip-device.ts';
@@ -28,18 +28,21 @@ export interface NodeEffects {
 
 /** Makes the kernel settings what packets need. A setting that cannot be written is a problem, not an end. */
 export function keepSysctls(effects: NodeEffects, config: Config, survey: NodeSurvey): Problem[] {
-  const { sysctls, files, identity, log } = effects;
-  const ifindexes = new Map(survey.links.map((link) => [link.name, link.ifindex]));
   const own = config.snat.ranges.some((range) => range.own);
-  const wishes = planSysctls(
-    {
-      devices: survey.ingress,
-      otherDevices: survey.links.map(({ name }) => name).filter((name) => !survey.ingress.includes(name)),
-      ipv6: servesIpv6(config),
-      ownPorts: own ? [{ first: config.snat.ports.min, last: config.snat.ports.max }] : [],
-    },
-    (path) => sysctls.read(path),
-  );
+  const ownPorts = own ? [{ first: config.snat.ports.min, last: config.snat.ports.max }] : [];
+  return writeSysctls(effects, survey, { ownPorts, ipv6: servesIpv6(config) });
+}
+
+/** The same, where packets need it for what is said. */
+export function writeSysctls(
+  effects: NodeEffects,
+  { ingress, links }: Pick<NodeSurvey, 'ingress' | 'links'>,
+  needs: Pick<SysctlNeeds, 'ownPorts' | 'ipv6'>,
+): Problem[] {
+  const { sysctls, files, identity, log } = effects;
+  const ifindexes = new Map(links.map((link) => [link.name, link.ifindex]));
+  const otherDevices = links.map(({ name }) => name).filter((name) => !ingress.includes(name));
+  const wishes = planSysctls({ devices: ingress, otherDevices, ...needs }, (path) => sysctls.read(path));
   const context = {
     sysctls,
     file: files.sysctls,

@@ -69,6 +69,8 @@ export interface ConnectionView {
   /** Seconds until it is given up if nothing comes. */
   expiresInSeconds: number;
   service: string;
+  /** Of a DSR service: remembered because its slot changed its owner. Others need no memory. */
+  remembered?: boolean;
 }
 
 export interface StatsView {
@@ -84,6 +86,17 @@ export interface MaglevView {
   tableSize: number;
   /** First 16 hexadecimal digits of the SHA-256 of the slots as identities; equal on nodes that agree. */
   fingerprint: string;
+  /** While a change of backends settles: see docs/consistency.md. */
+  window?: {
+    /** Flows without memory still go to the oldest owners. */
+    open: boolean;
+    endsInSeconds: number;
+    /** Slots in which flows may be remembered. */
+    trackedSlots: number;
+    /** Slots of the table of oldest owners; 0: none is needed any more. */
+    oldestTableSize: number;
+    rememberedFlows: number;
+  };
   backends: Array<{
     address: string;
     port: number;
@@ -116,6 +129,8 @@ export interface WatchView {
 }
 
 export interface StatusView {
+  /** Not said: lb. */
+  role?: 'lb' | 'node';
   node: string;
   version: string;
   agent: 'running' | 'not running';
@@ -145,6 +160,8 @@ export interface StatusView {
   backends: number;
   activeFlows: number;
   snat: { addresses: string[]; ports: string; records: number; used: number };
+  /** On a worker: flows that there is room to remember, and places taken. */
+  remembered?: { room: number; used: number };
   memory: { mapsBytes: number };
   problems: Problem[];
 }

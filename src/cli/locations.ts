@@ -1,5 +1,6 @@
 /** Which socket, which pinned maps, which runtime directory: option, then --config, then environment, then default. */
 import type { Config } from '../config/config.ts';
+import type { NodeConfig } from '../config/node-config.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -15,7 +16,7 @@ export interface LocationOptions {
 }
 
 export interface Locations {
-  /** What --config says; undefined without it. */
+  /** What --config says of an LB node; undefined without it, and on a worker. */
   readonly config?: Config;
   readonly socket: string;
   readonly bpfDirectory: string;
@@ -36,7 +37,7 @@ export async function locate(
   const socketOfEnvironment =
     options.runtimeDirectory === undefined ? env.L4LB_SOCKET || undefined : undefined;
   return {
-    ...(config && { config }),
+    ...(config !== undefined && 'snat' in config && { config }),
     runtimeDirectory,
     bpfDirectory:
       options.bpfDirectory ?? config?.bpfDirectory ?? (env.L4LB_BPF_DIRECTORY || DEFAULT_BPF_DIRECTORY),
@@ -48,10 +49,10 @@ export async function locate(
   };
 }
 
-async function readConfig(path: string): Promise<Config> {
-  const { loadConfig } = await import('../config/parse-config.ts');
+async function readConfig(path: string): Promise<Config | NodeConfig> {
+  const { loadConfigOfAnyRole } = await import('../config/parse-node-config.ts');
   try {
-    return loadConfig(path);
+    return loadConfigOfAnyRole(path);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new CliError(

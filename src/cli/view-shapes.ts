@@ -68,6 +68,7 @@ export const connectionViews = list(
     idleSeconds: number,
     expiresInSeconds: number,
     service: text,
+    remembered: optional(boolean),
   }),
 );
 
@@ -88,6 +89,15 @@ export const maglevView = object<MaglevView>({
   name: text,
   tableSize: number,
   fingerprint: text,
+  window: optional(
+    object<NonNullable<MaglevView['window']>>({
+      open: boolean,
+      endsInSeconds: number,
+      trackedSlots: number,
+      oldestTableSize: number,
+      rememberedFlows: number,
+    }),
+  ),
   backends: list(
     object<MaglevView['backends'][number]>({
       address: text,
@@ -110,6 +120,7 @@ const problem = object<Problem>({
 });
 
 export const statusView = object<StatusView>({
+  role: optional(text<NonNullable<StatusView['role']>>),
   node: text,
   version: text,
   agent: text<StatusView['agent']>,
@@ -160,6 +171,7 @@ export const statusView = object<StatusView>({
     records: number,
     used: number,
   }),
+  remembered: optional(object<NonNullable<StatusView['remembered']>>({ room: number, used: number })),
   memory: object<StatusView['memory']>({ mapsBytes: number }),
   problems: list(problem),
 });

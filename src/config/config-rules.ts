@@ -1,5 +1,6 @@
 /** Rules between keys. They look at the sections that are fine by themselves, so all errors come at once. */
 import { formatPrefix, type Prefix, prefixContains } from '../net/prefix.ts';
+import { isTunnel } from '../services/desired-state.ts';
 import type { Path } from '../yaml/located-yaml.ts';
 import type { ParsedConfig } from './config-schema.ts';
 import { outerSourceViolations, snatViolations } from './snat-rules.ts';
@@ -46,9 +47,8 @@ function modeViolations({ mode, snat, dsr }: Partial<ParsedConfig>, raw: unknown
       'is missing; mode snat needs snat.addresses (a dedicated pool, recommended) or snat.own (an address of this node)';
     return [{ path: ['snat'], message }];
   }
-  const isTunnel = mode === 'ipip' || mode === 'gue';
   const lacksSource = dsr === undefined ? !isWritten('dsr') : dsr.source.length === 0;
-  if (!isTunnel || !lacksSource) return [];
+  if (!isTunnel(mode) || !lacksSource) return [];
   const message = `"${mode}" needs dsr.source, where outer headers come from: an address or CIDR of each family that backends have, such as [10.4.0.0/16]`;
   return [{ path: ['mode'], message }];
 }

@@ -22,9 +22,11 @@ export function isNodeConfig(config: Config | NodeConfig): config is NodeConfig 
 /** `file` is for the messages only. Throws a {@link ConfigError} with everything that is wrong. */
 export function parseNodeConfig(text: string, file: string, hostName: string = hostname()): NodeConfig {
   const parsed = parseBySchema(text, file, nodeConfigSchema, violations);
+  const { kubeconfig, ...source } = parsed.source;
   return {
     ...parsed,
     role: 'node',
+    source: kubeconfig === undefined ? source : { ...source, kubeconfig },
     node: parsed.node ?? hostName,
     api: { socket: parsed.api.socket ?? `${parsed.runtimeDirectory.replace(/\/+$/, '')}/agent.sock` },
     metrics: parsed.metrics.listen === undefined ? {} : { listen: parsed.metrics.listen },

@@ -45,7 +45,7 @@ export function planWindow({ live, oldest, next }: BackendChange): WindowPlan {
   const moved = new Uint8Array(next.length);
   if (live === undefined) return { slots, oldest: undefined, moved, tracked: 0, isOpened: false };
   const { isOpened, sticky } = compare(live, next, moved);
-  const former = oldest ?? (isOpened ? withoutBits(live) : undefined);
+  const former = oldest ?? (isOpened ? live : undefined);
   const known = former === undefined ? undefined : withSuccessors(former, live, next);
   let tracked = 0;
   for (let slot = 0; slot < slots.length; slot++) {
@@ -85,15 +85,13 @@ export function isOwnedBy(owners: Uint16Array, slot: number, slots: number, owne
   return true;
 }
 
+/** The table that was in force when the window opened may have tracked bits of the one before. */
 function withSuccessors(oldest: Uint16Array, live: Uint16Array, next: Uint16Array): Uint16Array {
   const size = oldest.length;
-  return oldest.map((owner, slot) => {
+  return oldest.map((word, slot) => {
+    const owner = word & OWNER;
     if (owner !== NOBODY) return owner;
     const last = (live[middleSlot(slot, size, live.length)] as number) & OWNER;
     return last === NOBODY ? (next[middleSlot(slot, size, next.length)] as number) : last;
   });
-}
-
-function withoutBits(table: Uint16Array): Uint16Array {
-  return table.map((slot) => slot & OWNER);
 }

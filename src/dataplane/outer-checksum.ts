@@ -1,6 +1,6 @@
 /** The constant part of the outer IPv4 header's checksum, which a backend's entry carries in DSR. */
 import { type Family, type IpAddress, wordsOf } from '../net/address.ts';
-import type { ServiceMode } from '../services/desired-state.ts';
+import { isTunnel, type ServiceMode } from '../services/desired-state.ts';
 
 const VERSION_AND_LENGTH = 0x4500;
 const DONT_FRAGMENT = 0x4000;
@@ -25,7 +25,7 @@ export interface OuterHeader {
  * outer IPv4 header.
  */
 export function outerChecksum({ mode, inner, backend, source }: OuterHeader): number {
-  if (typeof backend !== 'number' || (mode !== 'ipip' && mode !== 'gue')) return 0;
+  if (typeof backend !== 'number' || !isTunnel(mode)) return 0;
   const protocol = mode === 'gue' ? IPPROTO_UDP : inner === 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
   let sum = VERSION_AND_LENGTH + DONT_FRAGMENT + TTL * 256 + protocol;
   for (const address of [wordsOf(backend)[0], source]) sum += (address >>> 16) + (address & 0xffff);

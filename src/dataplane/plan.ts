@@ -4,7 +4,7 @@ import { backendState } from '../layout/generated.ts';
 import { identityOf } from '../maglev/backend-identity.ts';
 import { quotasOf, type TableMember } from '../maglev/build-table.ts';
 import { familyOf, type IpAddress } from '../net/address.ts';
-import type { DesiredService } from '../services/desired-state.ts';
+import { type DesiredService, isTunnel, type ServiceMode } from '../services/desired-state.ts';
 import {
   type ActualBackend,
   type ActualService,
@@ -14,7 +14,7 @@ import {
 import { addressNumber } from './address-number.ts';
 import { type FrontendKey, isVipKey, keyNumber, keyOfService, keyOfVip } from './frontend-key.ts';
 import { outerChecksum } from './outer-checksum.ts';
-import { serviceFlags } from './service-flags.ts';
+import { modeOfFlags, serviceFlags } from './service-flags.ts';
 import { sizeClassOf } from './table-word.ts';
 
 /** A backend as it shall be in the maps. */
@@ -29,6 +29,8 @@ export interface WantedBackend {
   readonly slots: number;
   /** See {@link outerChecksum}. */
   readonly outerChecksum: number;
+  /** The one to join with, while the service still has its former mode. */
+  readonly joinChecksum: number;
 }
 
 /** What has to change on one service. */
@@ -52,7 +54,7 @@ export interface ServiceChange {
   readonly drain: readonly ActualBackend[];
   /** Entries without a next hop, because there was no room for one. */
   readonly unrouted: readonly ActualBackend[];
-  /** Entries whose outer checksum is of another mode. */
+  /** Entries whose outer checksum is of another mode than the service's next one. */
   readonly restamp: readonly Restamp[];
   /** enum service_flag */
   readonly flags: number;
@@ -125,7 +127,8 @@ export function planService(
   actual: ActualService | undefined,
   outerSource: number,
 ): ServiceChange {
-  const wanted = wantedBackends(key, desired, outerSource);
+  const former = actual === undefined ? desired.mode : modeOfFlags(actual.flags);
+  const wanted = wantedBackends(key, desired, outerSource, former);
   const byEndpoint = new Map(wanted.map((backend) => [backend.endpoint, backend]));
   const members = actual?.members ?? new Map<EndpointNumber, ActualBackend>();
   const entries = [...members.values(), ...(actual?.former ?? [])];
@@ -195,8 +198,11 @@ function wantedBackends(
   { vip, protocol }: FrontendKey,
   desired: DesiredService,
   outerSource: number,
+  former: ServiceMode,
 ): WantedBackend[] {
   const outer = { mode: desired.mode, inner: familyOf(vip), source: outerSource };
+  // A tunnel's checksum does no harm in the other modes.
+  const joinMode = isTunnel(desired.mode) ? desired.mode : former;
   const backends = desired.backends.map((backend) => {
     return { address: addressNumber(backend.address), port: backend.port, backend };
   });
@@ -216,6 +222,7 @@ function wantedBackends(
     weight: weights[index]?.weight ?? 0,
     slots: quotas[index] as number,
     outerChecksum: outerChecksum({ ...outer, backend: address }),
+    joinChecksum: outerChecksum({ ...outer, mode: joinMode, backend: address }),
   }));
 }
 

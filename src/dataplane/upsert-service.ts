@@ -7,13 +7,12 @@ import { backendState, DROPS_PER_SERVICE } from '../layout/generated.ts';
 import { buildTable } from '../maglev/build-table.ts';
 import type { ActualBackend, ActualService, EndpointNumber } from './actual-state.ts';
 import { MOST_BACKENDS, orderOf, roomyOrder } from './backend-blocks.ts';
+import { addSources, finishMode, prepareMode } from './change-mode.ts';
 import {
   backendGeneration,
   serviceGeneration,
   storeBackendState,
-  storeFlags,
   storeNextHop,
-  storeOuterChecksum,
   storeTable,
   writeBackend,
   writeServiceKey,
@@ -23,7 +22,7 @@ import type { FrontendIndex } from './frontend-index.ts';
 import { type FrontendKey, keyNumber } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { JiffiesClock } from './next-hop-table.ts';
-import { type Restamp, type ServiceChange, tableMembers, type WantedBackend } from './plan.ts';
+import { type ServiceChange, tableMembers, type WantedBackend } from './plan.ts';
 import type { Retirement } from './retirement.ts';
 import type { Room } from './room.ts';
 import { isDsr } from './service-flags.ts';
@@ -77,19 +76,18 @@ export function upsertService(context: UpsertContext, change: ServiceChange): La
     returnPlaces(room, change, places);
     return 'services';
   }
-  addSources(context, service, change.addSources);
-  // What the new mode needs is there before the mode.
-  for (const one of change.restamp) if (one.checksum !== 0) restamp(context, one);
+  prepareMode(context, service, change);
   const old = service.table;
   const oldest = service.window.oldest;
   const replaced = places.moves ? [...service.members.values()] : [];
   const members = places.moves ? new Map<EndpointNumber, ActualBackend>() : service.members;
   writeJoining(context, service, change, places, members);
   for (const entry of change.activate) setState(context, entry, backendState.BACKEND_ACTIVE);
+  const isTracking = isDsr(change.flags) && change.sizeClass !== 0;
   const tracked =
     places.line === undefined ? undefined : fillTable(context, service, change, places, members);
   if (tracked !== undefined) publishTracking(context, service, change, tracked);
-  else replaceGone(context, service, change);
+  else if (isTracking) replaceGone(context, service, change);
   switchTable(context, service, change, places, members);
   if (tracked !== undefined) finishTracking(context, service, tracked);
   if (places.moves) {
@@ -104,12 +102,9 @@ export function upsertService(context: UpsertContext, change: ServiceChange): La
     }
     for (const [endpoint, entry] of members) service.members.set(endpoint, entry);
   }
-  const isTracking = isDsr(change.flags) && change.sizeClass !== 0;
   if (!isTracking && service.window.oldest.sizeClass !== 0) endWindow(context, service);
   retirement.tables(service, [old, oldest]);
-  setFlags(context, service, change.flags);
-  for (const one of change.restamp) if (one.checksum === 0) restamp(context, one);
-  for (const range of change.dropSources) retirement.source(service, range);
+  finishMode(context, service, change);
   for (const entry of change.drain) setState(context, entry, backendState.BACKEND_DRAINING);
   for (const entry of change.leaves) {
     entry.slots = 0;
@@ -235,29 +230,6 @@ function makeService(context: UpsertContext, change: ServiceChange): ActualServi
   return service;
 }
 
-function addSources(
-  { stores, room }: UpsertContext,
-  service: ActualService,
-  ranges: readonly string[],
-): void {
-  for (const range of ranges) {
-    if (service.sources.has(range)) continue;
-    room.sources.add(stores, { service: service.index, range });
-    service.sources.add(range);
-  }
-}
-
-function setFlags({ maps, stores }: UpsertContext, service: ActualService, flags: number): void {
-  if (service.flags === flags) return;
-  storeFlags(maps, stores, service.index, flags);
-  service.flags = flags;
-}
-
-function restamp({ maps, stores }: UpsertContext, { entry, checksum }: Restamp): void {
-  storeOuterChecksum(maps, stores, entry.index, checksum);
-  entry.outerChecksum = checksum;
-}
-
 /** Writes the entries that the block lacks: the joining ones, or in a new block all. */
 function writeJoining(
   { maps, stores, room }: UpsertContext,
@@ -267,7 +239,7 @@ function writeJoining(
   members: Map<EndpointNumber, ActualBackend>,
 ): void {
   const list: readonly WantedBackend[] = places.moves ? change.wanted : change.joins;
-  list.forEach(({ endpoint, address, port, state, outerChecksum }, i) => {
+  list.forEach(({ endpoint, address, port, state, joinChecksum: outerChecksum }, i) => {
     const index = places.moves ? places.block + i : (places.free[i] as number);
     if (backendGeneration(maps, index) > 0) stores.clearCounters(maps.others.backend_counters, index, 1);
     const nextHop = room.nextHops.acquire(stores, address);

@@ -2,7 +2,7 @@
  * Which pods of this worker serve which frontends: what the node program needs to know of the services.
  * Pure.
  */
-import { compareAddresses, familyOf, type IpAddress, parseAddress } from '../net/address.ts';
+import { familyOf, type IpAddress, parseAddress } from '../net/address.ts';
 import type { DesiredBackend, DesiredService, Problem, Protocol } from '../services/desired-state.ts';
 import type { EndpointSlice } from '../sources/kube-objects.ts';
 
@@ -106,18 +106,8 @@ function foreignProblem(services: readonly DesiredService[], scope: TargetScope)
   return { severity: 'warning', code: 'no-endpoint-here', message };
 }
 
-export function targetKey({ vip, outer, port, protocol }: Target): string {
+function targetKey({ vip, outer, port, protocol }: Target): string {
   return `${vip}|${outer}|${port}|${protocol}`;
-}
-
-/** By VIP, port, protocol, pod. */
-export function compareTargets(a: Target, b: Target): number {
-  return (
-    compareAddresses(a.vip, b.vip) ||
-    a.port - b.port ||
-    a.protocol - b.protocol ||
-    compareAddresses(a.outer, b.outer)
-  );
 }
 
 /** The addresses of pods in both families, by the pod that endpoints say they are. */

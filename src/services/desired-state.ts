@@ -6,6 +6,11 @@ export type Protocol = 'TCP' | 'UDP';
 export const SERVICE_MODES = ['snat', 'ipip', 'gue', 'l2'] as const;
 export type ServiceMode = (typeof SERVICE_MODES)[number];
 
+/** Whether packets get an outer header, which has a source of its own and may be of another family. */
+export function isTunnel(mode: ServiceMode | undefined): boolean {
+  return mode === 'ipip' || mode === 'gue';
+}
+
 /** VIP in its canonical spelling, port 1..65535. */
 export interface Frontend {
   readonly vip: string;

@@ -3,7 +3,7 @@
  * do where a service has no endpoint of the VIP's own.
  */
 import type { Family } from '../net/address.ts';
-import type { DesiredBackend, ServiceMode } from './desired-state.ts';
+import { type DesiredBackend, isTunnel, type ServiceMode } from './desired-state.ts';
 import type { Report } from './report.ts';
 import type { BackendsByFamily } from './service-backends.ts';
 import type { ServiceSettings } from './service-settings.ts';
@@ -17,21 +17,20 @@ export function backendsFor(
   report: Report,
 ): readonly DesiredBackend[] | undefined {
   const other: Family = vip === 4 ? 6 : 4;
-  const isTunnel = mode === 'ipip' || mode === 'gue';
   const crosses = byFamily[vip].length === 0 && byFamily[other].length > 0;
   if (mode === 'snat' && !settings.snatFamilies.includes(vip)) {
     const message = `mode snat has no IPv${vip} address to send from, so the IPv${vip} VIPs are not served; add one to snat.addresses, or set l4lb.io/mode`;
     report('error', 'no-snat-address', message);
     return undefined;
   }
-  if (crosses && !isTunnel) {
+  if (crosses && !isTunnel(mode)) {
     const message = `all endpoints are IPv${other}, which mode ${mode} cannot reach from IPv${vip} VIPs, so these have no backend; add IPv${vip} endpoints, or use mode ipip or gue`;
     report('warning', 'no-backend-of-family', message);
     return [];
   }
   const family = crosses ? other : vip;
   const backends = byFamily[family];
-  if (isTunnel && backends.length > 0 && settings.dsr?.sourceFamilies.includes(family) !== true) {
+  if (isTunnel(mode) && backends.length > 0 && settings.dsr?.sourceFamilies.includes(family) !== true) {
     const message = `mode ${mode} has no IPv${family} address to send from to the IPv${family} endpoints, so the IPv${vip} VIPs are not served; add one to dsr.source`;
     report('error', 'no-outer-source', message);
     return undefined;

@@ -19,7 +19,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-/* As on the wire; doff_flags are the two bytes before the TCP window. */
+/* As on the wire; doff_flags are the two bytes before the TCP window. Of IPv6
+ * addresses, the last word each. */
 struct bench_tuple {
 	__u64 addresses;
 	__u32 ports;
@@ -56,13 +57,16 @@ struct {
 	__type(value, struct bench_progress);
 } progress SEC(".maps");
 
-/* The frame to restore, as on the wire. Untagged IPv4 without options. */
+/* The frame to restore, as on the wire. Untagged, without options. */
 const volatile __u32 frame_length = 54;
 const volatile __u64 frame_mac_low = 0;		/* bytes 0..7 */
 const volatile __u32 frame_mac_high = 0;	/* bytes 8..11 */
-const volatile __u32 frame_ttl_checksum = 0;	/* bytes 22..25 */
+const volatile __u32 frame_ttl_checksum = 0;	/* bytes 22..25; of IPv6 18..21 */
+const volatile __u64 frame_source[2] = {};	/* of IPv6; its last word is the tuple's */
+const volatile __u64 frame_destination[2] = {};
 const volatile __u16 frame_l4_checksum = 0;
 const volatile __u8 frame_is_tcp = 1;
+const volatile __u8 frame_is_ipv6 = 0;
 const volatile __u32 tuple_mask = 0;		/* number of tuples less one, a power of two */
 
 #define FIELD(type, offset) (*(type *)(data + (offset)))
@@ -76,6 +80,45 @@ static __always_inline int restore_head(struct xdp_md *ctx)
 	asm volatile("" : "+r"(length));
 	grown = (int)(length - (long)frame_length);
 	return grown ? bpf_xdp_adjust_head(ctx, grown) : 0;
+}
+
+/* L4 begins here; the checksum of both is at the same place in each family. */
+static __always_inline int write_l4(void *data, void *end, const struct bench_tuple *t)
+{
+	if (!frame_is_tcp) {
+		if (data + 8 > end)
+			return -1;
+		FIELD(__u32, 0) = t->ports;
+		FIELD(__u16, 6) = frame_l4_checksum;
+		return 0;
+	}
+	if (data + 20 > end)
+		return -1;
+	FIELD(__u32, 0) = t->ports;
+	FIELD(__u16, 12) = t->doff_flags;
+	FIELD(__u16, 16) = frame_l4_checksum;
+	return 0;
+}
+
+static __always_inline int write_ipv4(void *data, void *end, const struct bench_tuple *t)
+{
+	FIELD(__u16, 12) = 0x0008;
+	FIELD(__u32, 22) = frame_ttl_checksum;
+	FIELD(__u64, 26) = t->addresses;
+	return write_l4(data + 34, end, t);
+}
+
+static __always_inline int write_ipv6(void *data, void *end, const struct bench_tuple *t)
+{
+	if (data + 54 > end)
+		return -1;
+	FIELD(__u16, 12) = 0xdd86;
+	FIELD(__u32, 18) = frame_ttl_checksum;
+	FIELD(__u64, 22) = frame_source[0];
+	FIELD(__u64, 30) = (__u32)frame_source[1] | t->addresses << 32;
+	FIELD(__u64, 38) = frame_destination[0];
+	FIELD(__u64, 46) = (__u32)frame_destination[1] | t->addresses >> 32 << 32;
+	return write_l4(data + 54, end, t);
 }
 
 #ifdef XDP_FRAGS
@@ -101,25 +144,14 @@ int wrap(struct xdp_md *ctx)
 	}
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + (frame_is_tcp ? 54 : 42) > end) {
-		p->failed++;
-		return XDP_ABORTED;
-	}
+	if (data + 42 > end)
+		goto failed;
 	FIELD(__u64, 0) = frame_mac_low;
 	FIELD(__u32, 8) = frame_mac_high;
-	FIELD(__u16, 12) = 0x0008;
-	FIELD(__u32, 22) = frame_ttl_checksum;
-	FIELD(__u64, 26) = t->addresses;
-	FIELD(__u32, 34) = t->ports;
-	if (frame_is_tcp) {
-		if (data + 54 > end)
-			return XDP_ABORTED;
-		FIELD(__u16, 46) = t->doff_flags;
-		FIELD(__u16, 50) = frame_l4_checksum;
-	} else {
-		FIELD(__u16, 40) = frame_l4_checksum;
-	}
+	if (frame_is_ipv6 ? write_ipv6(data, end, t) : write_ipv4(data, end, t))
+		goto failed;
 	bpf_tail_call(ctx, &target, 0);
+failed:
 	p->failed++;
 	return XDP_ABORTED;
 }

@@ -15,6 +15,7 @@ import {
   SLOT_BACKEND,
   service,
 } from '../../src/layout/generated.ts';
+import { checkStamp, nameOfKey, placeOf, sourcesOf } from './family-invariants.ts';
 
 const SIZES = [0, 251, 1021, 4099, 16381, 65537, 131071];
 
@@ -38,6 +39,15 @@ interface Entries {
   entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }>;
 }
 
+function unpackWord(word: bigint): { line: number; slots: number; block: number } {
+  const low = Number(word & 0xffffffffn);
+  return {
+    line: low & 0xffffff,
+    slots: SIZES[(low >>> 24) & 0xf] ?? -1,
+    block: Number((word >> 32n) & 0xffffffn),
+  };
+}
+
 /** Services as packets find them, by frontend; throws when a reference leads nowhere. */
 export function liveServices(maps: DataplaneMaps, kernel: Entries): Map<string, LiveService> {
   const { frontends, services } = maps.arrays;
@@ -45,17 +55,10 @@ export function liveServices(maps: DataplaneMaps, kernel: Entries): Map<string, 
   const visit = (index: number, where: string): Service => {
     if (index === 0 || index >= services.entries) throw new Error(`${where} names service ${index}`);
     const value = service.read(services.view, index * services.stride);
-    if (value.key.family !== 4) throw new Error(`${where} names service ${index}, which is free`);
-    const name = `${value.key.addr[0]}:${value.key.port}/${value.key.protocol}`;
+    if (value.key.family === 0) throw new Error(`${where} names service ${index}, which is free`);
+    const name = nameOfKey(value.key);
     if (live.has(name)) throw new Error(`${name} is published twice`);
-    const low = Number(value.table & 0xffffffffn);
-    live.set(name, {
-      index,
-      value,
-      line: low & 0xffffff,
-      slots: SIZES[(low >>> 24) & 0xf] ?? -1,
-      block: Number((value.table >> 32n) & 0xffffffn),
-    });
+    live.set(name, { index, value, ...unpackWord(value.table) });
     return value;
   };
   for (let at = 0; at < frontends.memory.length; at += 8) {
@@ -100,11 +103,16 @@ export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable
       const index = live.block + (position & SLOT_BACKEND);
       if (index >= backends.entries) throw new Error(`${name} names backend ${index}`);
       const entry = backend.read(backends.view, index * backends.stride);
-      if (entry.state !== backendState.BACKEND_ACTIVE || entry.service !== live.index) {
+      // Without SNAT a table names draining backends when there are no others.
+      const mayDrain = (live.value.flags & 3) !== 0 && entry.state === backendState.BACKEND_DRAINING;
+      const isRight = entry.state === backendState.BACKEND_ACTIVE || mayDrain;
+      if (!isRight || entry.service !== live.index) {
         throw new Error(`${name} names backend ${index}: state ${entry.state}, service ${entry.service}`);
       }
+      checkStamp(index, entry, live.value);
       reachable.backends.add(index);
     }
+    checkOldest(name, live);
   }
   for (let index = 0; index < backends.entries; index++) {
     const at = index * backends.stride;
@@ -116,13 +124,34 @@ export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable
   }
   return reachable;
 
+  /** The table of oldest owners: a region of its own, or that of the table, and only backends that are there. */
+  function checkOldest(name: string, live: LiveService): void {
+    if (live.value.oldest === 0n) return;
+    const { line, slots, block } = unpackWord(live.value.oldest);
+    if (slots <= 0) throw new Error(`${name} has a window with a size class that is none`);
+    const isTheTable = line === live.line && slots === live.slots;
+    for (let at = line; at < line + Math.ceil(slots / 32); at++) {
+      if (at >= slotArray.entries) throw new Error(`${name} has oldest owners behind the end of the slots`);
+      if (reachable.lines.has(at) && !isTheTable)
+        throw new Error(`${name} shares line ${at} of its oldest owners`);
+      reachable.lines.add(at);
+    }
+    for (const position of distinct(slotsOf(slotArray, { line, slots }))) {
+      const index = block + (position & SLOT_BACKEND);
+      const entry = backend.read(backends.view, index * backends.stride);
+      if (entry.state === backendState.BACKEND_FREE || entry.service !== live.index) {
+        throw new Error(`${name} has backend ${index} among its oldest owners, which is not there`);
+      }
+    }
+  }
+
   function checkEntry(index: number, entry: Backend): void {
     const owner = service.read(services.view, entry.service * services.stride);
-    if (owner.key.family !== 4)
+    if (owner.key.family === 0)
       throw new Error(`backend ${index} belongs to the free service ${entry.service}`);
     if (entry.nextHop === 0) return;
     const hop = nextHop.read(nextHops.view, entry.nextHop * nextHops.stride);
-    if (hop.family !== 4 || hop.addr[0] !== entry.addr[0]) {
+    if (hop.family !== entry.family || hop.addr.join() !== entry.addr.join()) {
       throw new Error(`backend ${index} names next hop ${entry.nextHop}, which is not its own`);
     }
   }
@@ -145,43 +174,39 @@ function distinct(table: Uint16Array): number[] {
   return positions;
 }
 
-/** Bucket and tag by docs/packet-path.md, section 6. */
-function placeOf(key: Service['key'], buckets: number): { bucket: number; tag: bigint } {
-  const bytes = Buffer.from(frontendKey.encode(key));
-  const word =
-    BigInt(bytes.readUInt32LE(0)) |
-    (BigInt(bytes.readUInt16LE(16)) << 32n) |
-    (BigInt(key.protocol) << 48n) |
-    (4n << 56n);
-  let hash = BigInt.asUintN(64, word * 0x9e3779b97f4a7c15n);
-  hash ^= hash >> 32n;
-  return { bucket: Number(hash & BigInt(buckets - 1)), tag: hash >> 32n };
-}
-
 /** What the maps say, without indexes: two sets of maps that balance alike give the same text. */
 export function describeMaps(maps: DataplaneMaps, kernel: Entries): string {
   const { maglev_slots: slotArray, backends, next_hops: nextHops } = maps.arrays;
+  const sources = sourcesOf(maps, kernel);
   const services = [...liveServices(maps, kernel)]
     .sort(([x], [y]) => (x < y ? -1 : 1))
-    .map(([name, { index, line, slots, block }]) => {
-      const owners = Array.from(slotsOf(slotArray, { line, slots }), (slot) => endpoint(block + slot));
+    .map(([name, { index, value, line, slots, block }]) => {
+      const owners = Array.from(slotsOf(slotArray, { line, slots }), (slot) =>
+        endpoint(block + (slot & SLOT_BACKEND)),
+      );
       const entries = Array.from({ length: backends.entries }, (_, i) => i)
         .filter((i) => {
           const entry = backend.read(backends.view, i * backends.stride);
           return entry.state !== backendState.BACKEND_FREE && entry.service === index;
         })
-        .map((i) => `${endpoint(i)}=${backends.view.getUint8(i * backends.stride + backend.offsets.state)}`);
-      return `${name} [${entries.sort().join(' ')}] ${owners.join(' ')}`;
+        .map((i) => {
+          const { state, outerChecksum } = backend.read(backends.view, i * backends.stride);
+          return `${endpoint(i)}=${state}/${outerChecksum}`;
+        });
+      const clients = (sources.get(index) ?? []).join(' ');
+      sources.delete(index);
+      return `${name} ${value.flags} (${clients}) [${entries.sort().join(' ')}] ${owners.join(' ')}`;
     });
   const hops = Array.from({ length: nextHops.entries }, (_, i) =>
     nextHop.read(nextHops.view, i * nextHops.stride),
   )
     .filter(({ family }) => family !== 0)
-    .map(({ addr }) => addr[0]);
-  return [...services, `next hops ${hops.sort().join(' ')}`].join('\n');
+    .map(({ addr }) => addr.join('.'));
+  const strays = [...sources.values()].flat().join(' ');
+  return [...services, `next hops ${hops.sort().join(' ')}`, `stray ranges ${strays}`].join('\n');
 
   function endpoint(index: number): string {
     const { addr, port } = backend.read(backends.view, index * backends.stride);
-    return `${addr[0]}:${port}`;
+    return `${addr.join('.')}:${port}`;
   }
 }

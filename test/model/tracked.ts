@@ -47,7 +47,7 @@ export interface TrackedWorld {
   readonly now: number;
   readonly hz: number;
   readonly timeout: Readonly<Record<FlowState, number>>;
-  readonly remembered: Map<FlowName, RememberedFlow>;
+  readonly remembered: Pick<Map<FlowName, RememberedFlow>, 'get' | 'set' | 'has' | 'delete' | 'size'>;
   readonly capacity: number;
   backend(index: number): { generation: number; state: string } | undefined;
   /** Whether the budget of the service and CPU has one more. */

@@ -112,11 +112,16 @@ export async function writeAgentConfig(rig: Rig, lb: string, overrides: ConfigTr
   return path;
 }
 
+/** How lb-agent is run. */
+export function agentProgram(): string[] {
+  if (!existsSync(AGENT)) throw new Error(`${AGENT} is missing: run make build`);
+  return [process.execPath, '--enable-source-maps', AGENT];
+}
+
 /** Starts the agent without waiting for anything. */
 export async function spawnAgent(rig: Rig, lb: string, overrides: ConfigTree = {}): Promise<Agent> {
-  if (!existsSync(AGENT)) throw new Error(`${AGENT} is missing: run make build`);
   const config = await writeAgentConfig(rig, lb, overrides);
-  const command = [process.execPath, '--enable-source-maps', AGENT, 'run', '--config', config];
+  const command = [...agentProgram(), 'run', '--config', config];
   return new Agent(rig, lb, rig.spawn(lb, command, { name: 'agent' }), config);
 }
 

@@ -1,4 +1,5 @@
 /** Configurations of the servers behind the VIPs. Every answer says which pod gave it. */
+import { withPort } from '../../src/net/address.ts';
 import type { Pod } from './topology.ts';
 
 /** Where the pods listen; Services map their own ports to these. */
@@ -12,7 +13,7 @@ export function nginxConfig(directory: string, pods: readonly Pod[]): string {
   const servers = pods
     .map(
       (pod) => `	server {
-		listen ${pod.address}:${POD_PORTS.web};
+		listen ${withPort(pod.address, POD_PORTS.web)};
 		root ${directory}/html;
 		location / { default_type text/plain; return 200 "${pod.name}\\n"; }
 		location /from { default_type text/plain; return 200 "$remote_addr:$remote_port\\n"; }

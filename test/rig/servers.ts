@@ -1,6 +1,7 @@
 /** Starts the servers behind the VIPs on a worker, and waits until they answer. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withPort } from '../../src/net/address.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { VIP } from './one-armed.ts';
 import { PROJECT, type Rig } from './rig.ts';
@@ -29,7 +30,7 @@ export async function startNginx(rig: Rig, worker: string): Promise<ManagedProce
   const files = ['-p', directory, '-c', join(directory, 'nginx.conf')];
   const nginx = rig.spawn(worker, ['nginx', '-e', 'stderr', ...files], { name: 'nginx' });
   for (const pod of pods) {
-    const url = `http://${pod.address}:${POD_PORTS.web}/`;
+    const url = `http://${withPort(pod.address, POD_PORTS.web)}/`;
     await waitFor(
       `${pod.name} answers`,
       async () => (await rig.exec(worker, ['curl', '-s', '-m', '2', url])).stdout.trim() === pod.name,

@@ -29,7 +29,7 @@ export function renderConnections(connections: readonly ConnectionView[], frame:
     connection.state,
     formatSeconds(connection.idleSeconds),
     ...(frame.wide
-      ? [formatSeconds(connection.expiresInSeconds), connection.snat, connection.service || '-']
+      ? [formatSeconds(connection.expiresInSeconds), connection.snat || '-', connection.service || '-']
       : []),
   ]);
   return renderTable(frame.wide ? WIDE_COLUMNS : COLUMNS, rows, frame);

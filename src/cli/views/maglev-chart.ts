@@ -1,7 +1,7 @@
 /** `lbctl maglev show`: how the slots of a table are shared out. */
 import type { MaglevView } from '../../api/types.ts';
 import { displayWidth } from '../display-width.ts';
-import { formatShare } from '../humanize.ts';
+import { formatSeconds, formatShare } from '../humanize.ts';
 import type { Frame } from '../present.ts';
 import { type Cell, type Column, renderFields, renderTable } from '../table.ts';
 
@@ -29,6 +29,7 @@ function chart(table: MaglevView, frame: Frame<MaglevView[]>): string {
       ['Service', table.name || '-'],
       ['Slots', String(table.tableSize)],
       ['Fingerprint', table.fingerprint],
+      ['Window', table.window === undefined ? undefined : describeWindow(table.window)],
       ['Backends', table.backends.length === 0 ? { text: 'none', style: 'bad' } : undefined],
     ],
     frame,
@@ -50,6 +51,16 @@ function chart(table: MaglevView, frame: Frame<MaglevView[]>): string {
     { text: bar(largest === 0 ? 0 : backend.share / largest, room, frame.unicode), style: 'good' },
   ]);
   return (frame.headers ? `${fields}\n` : '') + renderTable(COLUMNS, bars, frame);
+}
+
+function describeWindow({
+  open,
+  endsInSeconds,
+  trackedSlots,
+  rememberedFlows,
+}: NonNullable<MaglevView['window']>): string {
+  const end = open ? `open for another ${formatSeconds(endsInSeconds)}` : 'over';
+  return `${end}, ${trackedSlots} slots tracked, ${rememberedFlows} flows remembered`;
 }
 
 /** The quota before it was rounded to whole slots. */

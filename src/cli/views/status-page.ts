@@ -5,6 +5,7 @@ import type { Frame } from '../present.ts';
 import { type Cell, renderFields } from '../table.ts';
 
 export function renderStatus(status: StatusView, frame: Frame<StatusView>): string {
+  const isWorker = status.role === 'node';
   const devices = status.devices.map((device, index): [string, Cell] => [
     index === 0 ? 'Devices' : '',
     deviceCell(device),
@@ -18,16 +19,18 @@ export function renderStatus(status: StatusView, frame: Frame<StatusView>): stri
       ['Node', status.node || '-'],
       ['Agent', agentCell(status, frame.now)],
       ['Health', { text: status.health, style: status.health === 'ok' ? 'good' : 'bad' }],
-      ['Announced', announcedCell(status.vip)],
-      ['VIP device', vipText(status.vip)],
+      ['Role', isWorker ? 'node' : undefined],
+      ['Announced', isWorker ? undefined : announcedCell(status.vip)],
+      ['VIP device', isWorker ? undefined : vipText(status.vip)],
       ...(devices.length === 0 ? [['Devices', '-'] as [string, Cell]] : devices),
       ['Source', status.agent === 'running' ? sourceCell(status.source, frame.now) : undefined],
       ...watches,
       ['Services', `${plural(status.services, 'service')}, ${plural(status.backends, 'backend')}`],
       ['Flows', `${formatCount(status.activeFlows)} active`],
-      ['SNAT', snatCell(status.snat)],
+      ['SNAT', isWorker ? undefined : snatCell(status.snat)],
+      ['Remembered', rememberedCell(status)],
       ['Maps', `${formatBytes(status.memory.mapsBytes)}, layout ${status.layoutVersion}`],
-      ['Hash seed', status.hashSeedFingerprint || '-'],
+      ['Hash seed', isWorker ? undefined : status.hashSeedFingerprint || '-'],
       ['Problems', status.agent === 'running' ? problemsCell(status) : undefined],
     ],
     frame,
@@ -84,6 +87,14 @@ function snatCell(snat: StatusView['snat']): Cell {
   const share = snat.records === 0 ? 0 : snat.used / snat.records;
   const used = `${formatCount(snat.used)} of ${formatCount(snat.records)} records used (${formatShare(share)})`;
   const text = `${snat.addresses.join(', ') || '-'}, ports ${snat.ports || '-'}, ${used}`;
+  return { text, style: share > 0.9 ? 'bad' : share > 0.7 ? 'attention' : 'plain' };
+}
+
+function rememberedCell({ remembered }: StatusView): Cell | undefined {
+  if (remembered === undefined) return undefined;
+  const { room, used } = remembered;
+  const share = used / room;
+  const text = `${formatCount(used)} of ${formatCount(room)} places for flows used (${formatShare(share)})`;
   return { text, style: share > 0.9 ? 'bad' : share > 0.7 ? 'attention' : 'plain' };
 }
 

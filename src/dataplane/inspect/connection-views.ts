@@ -13,10 +13,12 @@ import { formatKey, protocolName } from '../frontend-key.ts';
 import type { ServiceNames } from '../service-names.ts';
 import { plainName } from './counter-help.ts';
 import { isExpired } from './flow-counts.ts';
+import { rememberedViews } from './remembered-views.ts';
 import type { InspectionContext } from './snapshot.ts';
 
-/** Flows that are alive or hold their port. A record that changes meanwhile may be shown half old. */
-export function* connectionViews({ maps, clock, names }: InspectionContext): Generator<ConnectionView> {
+/** Flows in SNAT mode that are alive or hold their port, and remembered ones of DSR services. A record that changes meanwhile may be shown half old. */
+export function* connectionViews(context: InspectionContext): Generator<ConnectionView> {
+  const { maps, clock, names } = context;
   const { view, memory, stride, entries } = maps.arrays.flow_records;
   const { state, seen } = flowRecord.offsets;
   const stored = names();
@@ -32,6 +34,7 @@ export function* connectionViews({ maps, clock, names }: InspectionContext): Gen
     const left = timeout === undefined ? 0 : timeout - age;
     yield connectionView(maps, stored, at, flow, age / stored.hz, left / stored.hz);
   }
+  yield* rememberedViews(context);
 }
 
 function connectionView(

@@ -12,6 +12,7 @@ import type { ServiceNames } from '../service-names.ts';
 import { linesOf, tableSlots } from '../table-word.ts';
 import { connectionViews } from './connection-views.ts';
 import { type CounterName, DROP_COUNTERS, EVENT_COUNTERS } from './counter-help.ts';
+import { windowView } from './remembered-views.ts';
 import { maglevView, serviceView } from './service-views.ts';
 import { type InspectionContext, type Snapshot, takeSnapshot } from './snapshot.ts';
 
@@ -72,7 +73,9 @@ export function inspectMaps(context: InspectionContext): MapsInspector {
     maglev(frontend) {
       const now = snapshot();
       const service = now.services.find(({ key }) => formatKey(key) === frontend);
-      return service === undefined ? undefined : maglevView(maps, now, service);
+      if (service === undefined) return undefined;
+      const window = windowView(kernel, context, service);
+      return { ...maglevView(maps, now, service), ...(window === undefined ? {} : { window }) };
     },
     summary: () => overview(context, snapshot()),
   };

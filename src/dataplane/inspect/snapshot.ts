@@ -70,7 +70,8 @@ export function addTraffic(x: TrafficView, y: TrafficView): TrafficView {
   };
 }
 
-function trafficAt(words: BigUint64Array, index: number): TrafficView {
+/** Of summed up counters. */
+export function trafficAt(words: BigUint64Array, index: number): TrafficView {
   const word = (i: number): number => Number(words[index * TRAFFIC_WORDS + i] ?? 0n);
   return { packetsIn: word(0), bytesIn: word(1), packetsOut: word(2), bytesOut: word(3), flows: word(4) };
 }

@@ -86,6 +86,11 @@ describe('planWindow', () => {
     expect(plan.isOpened).toBe(false);
   });
 
+  test('tracked bits of a table that became the one of oldest owners mean nothing', () => {
+    const plan = planWindow({ live: t(2, 5), oldest: t(tracked(NOBODY), tracked(5)), next: t(2, 6) });
+    expect(plan.oldest).toEqual(t(2, 5));
+  });
+
   test('after the flip, what is left stays tracked and a new change begins with the live owners', () => {
     const plan = planWindow({ live: t(tracked(2), 5), oldest: undefined, next: t(2, 6) });
     expect(plan.oldest).toEqual(t(2, 5));

@@ -43,6 +43,7 @@ export class FakeKernel
       Kernel,
       | 'entries'
       | 'batches'
+      | 'lookup'
       | 'buildMaglevTable'
       | 'gracePeriod'
       | 'update'
@@ -101,6 +102,15 @@ export class FakeKernel
   entries(map: BpfMap): Array<{ key: Buffer; value: Buffer }> {
     const hash = this.#hashes.get(map.name) as Map<string, Buffer>;
     return [...hash].map(([key, value]) => ({ key: Buffer.from(key, 'hex'), value }));
+  }
+
+  lookup(map: BpfMap, key: Uint8Array): Buffer | undefined {
+    return this.#hashes.get(map.name)?.get(Buffer.from(key).toString('hex'));
+  }
+
+  /** Entries of a hash map. */
+  count(map: BpfMap): number {
+    return this.#hashes.get(map.name)?.size ?? 0;
   }
 
   /** Two at a time, so that walks have more than one batch. */

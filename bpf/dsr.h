@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Client to backend without translation: the hash alone says whose a packet
+ * is, but for tracked slots, and the backend answers the client itself. Any
+ * packet; fast_dsr.h has the short way for most of them.
+ */
+#pragma once
+
+#include "choose.h"
+#include "next_hop.h"
+#include "rewrite.h"
+#include "too_big.h"
+#include "tracked.h"
+
+/* What the choice and the outer header need to know of the packet besides. */
+static __always_inline void read_choice(hook_ctx *ctx, struct scratch *scratch)
+{
+	const struct packet *pkt = &scratch->pkt;
+	struct headers at;
+
+	scratch->choice.isn = 0;
+	scratch->choice.checksum = 0;
+	scratch->choice.dont_fragment = 0;
+	find_headers(ctx, pkt, &at);
+	if (pkt->family == FAMILY_V4 && at.ip + sizeof(struct iphdr) <= at.end)
+		scratch->choice.dont_fragment = ((struct iphdr *)at.ip)->frag_off & IP_DF;
+	if (pkt->fragment == FRAGMENT_LATER)
+		return;
+	if (pkt->protocol == IPPROTO_TCP && at.l4 + sizeof(struct tcphdr) <= at.end) {
+		scratch->choice.isn = ((struct tcphdr *)at.l4)->seq;
+		scratch->choice.checksum = ((struct tcphdr *)at.l4)->check;
+	} else if (at.l4 + sizeof(struct udphdr) <= at.end) {
+		scratch->choice.checksum = ((struct udphdr *)at.l4)->check;
+	}
+}
+
+/* The packet's backend in scratch->choice. */
+static __always_inline int choose_dsr(struct scratch *scratch, const struct service *service)
+{
+	struct packet *pkt = &scratch->pkt;
+	__u64 word = *(volatile const __u64 *)&service->table;
+	__s32 slot;
+
+	scratch->choice.hash = hash_packet(pkt, service->flags);
+	slot = read_slot(word, scratch->choice.hash);
+	if (slot < 0)
+		return DROP(DROP_NO_BACKEND);
+	scratch->choice.backend = slot_backend(word, slot);
+	if (slot & SLOT_TRACKED)
+		return choose_tracked(scratch, service);
+	if (is_syn(pkt) && !takes_connections(scratch->choice.backend))
+		return DROP(DROP_NO_BACKEND);
+	return GO_ON;
+}
+
+/* One hop less. Nothing else of the packet changes. */
+static __always_inline int count_hop(hook_ctx *ctx, const struct packet *pkt, struct inner *inner)
+{
+	struct headers at;
+	__u8 *bytes;
+
+	find_headers(ctx, pkt, &at);
+	bytes = at.ip;
+	if (pkt->family == FAMILY_V6) {
+		struct ipv6hdr *ip = at.ip;
+
+		if ((void *)(ip + 1) > at.end)
+			return DROP(DROP_INTERNAL);
+		ip->hop_limit = pkt->ttl - 1;
+		inner->tos = bytes[0] << 4 | bytes[1] >> 4;
+	} else {
+		struct iphdr *ip = at.ip;
+
+		if ((void *)(ip + 1) > at.end)
+			return DROP(DROP_INTERNAL);
+		ip->ttl = pkt->ttl - 1;
+		ip->check = checksum_apply(ip->check, TTL_LESS_ONE_DELTA);
+		inner->tos = bytes[1];
+	}
+	return GO_ON;
+}
+
+/* The next hop, fresh, or NULL: the kernel's. */
+static __always_inline struct next_hop *hop_of(hook_ctx *ctx, const struct packet *pkt,
+					       const struct backend *backend)
+{
+	__u32 index = backend->next_hop;
+	struct next_hop *hop = index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
+
+	if (hop && needs_refresh(hop, pkt->now))
+		refresh_next_hop(ctx, hop, pkt->now);
+	return hop;
+}
+
+/* Counts it, and puts it into the outer header of the mode. */
+static __always_inline int wrap(hook_ctx *ctx, struct scratch *scratch,
+				const struct backend *backend, __u32 mode, __u16 fragment_id)
+{
+	struct packet *pkt = &scratch->pkt;
+	struct inner inner = {
+		.hash = scratch->choice.hash, .length = pkt->length, .fragment_id = fragment_id,
+		.family = pkt->family, .protocol = pkt->protocol,
+	};
+	int result = count_hop(ctx, pkt, &inner);
+
+	if (result)
+		return result;
+	count_in(pkt->service, &scratch->choice.backend, pkt->length);
+	if (is_syn(pkt))
+		count_flow(pkt->service, scratch->choice.backend);
+	return mode == MODE_L2 ? GO_ON : encapsulate_any(ctx, pkt, backend, &inner, mode);
+}
+
+static __always_inline int send_dsr(hook_ctx *ctx, struct scratch *scratch,
+				    const struct backend *backend, __u32 mode)
+{
+	struct packet *pkt = &scratch->pkt;
+	struct next_hop *hop = hop_of(ctx, pkt, backend);
+	__u32 size = outer_size(mode, backend->family), length;
+	__u16 fragment_id = 0;
+	int result;
+
+	/* To the kernel it would be a packet to the VIP, and come back. */
+	if (mode == MODE_L2 && (!hop || hop->state != NEXT_HOP_VALID))
+		return DROP(DROP_NO_ROUTE);
+	length = size + hook_segment(ctx, pkt->protocol, pkt->l3_size, pkt->length);
+	if (hop && hop->mtu && length > hop->mtu) {
+		result = refuse_too_big(ctx, scratch, size, hop->mtu, backend->family);
+		if (result)
+			return result;
+		fragment_id = outer_id(scratch);
+	}
+	result = wrap(ctx, scratch, backend, mode, fragment_id);
+	if (result)
+		return result;
+	return send_to(ctx, pkt, fragment_id ? NULL : hop);
+}
+
+/* A packet of the service pkt->service, which is in a DSR mode. */
+static __noinline int forward_dsr(hook_ctx *ctx, struct scratch *scratch)
+{
+	struct service *service;
+	struct backend *backend;
+	int result;
+
+	if (!scratch)
+		return DROP(DROP_INTERNAL);
+	service = bpf_map_lookup_elem(&services, &scratch->pkt.service);
+	if (!service)
+		return DROP(DROP_INTERNAL);
+	read_choice(ctx, scratch);
+	result = choose_dsr(scratch, service);
+	if (result)
+		return result;
+	backend = bpf_map_lookup_elem(&backends, &scratch->choice.backend);
+	if (!backend || backend->state == BACKEND_FREE)
+		return DROP(DROP_INTERNAL);
+	return send_dsr(ctx, scratch, backend, service->flags & SERVICE_F_MODE);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The packet of a service in a DSR mode that nearly every such packet is:
+ * untagged, without options or extension headers, of a slot that is not
+ * tracked or of a remembered flow that was seen within the last second, and
+ * with a next hop that is fresh and takes it as it is. Whatever is not so
+ * leads to the general path before anything was changed or counted. Family
+ * and protocol are constants of every function here, so that offsets are.
+ */
+#pragma once
+
+#include "fast_path.h"
+
+#define OTHER_FLAGS (SERVICE_F_AFFINITY | SERVICE_F_HASH3)	/* that the short way knows */
+
+static __always_inline __u32 plain_l3(const __u32 family)
+{
+	return family == FAMILY_V4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+static __always_inline void *plain_l4(void *frame, const __u32 family)
+{
+	return frame + ETH_HLEN + plain_l3(family);
+}
+
+static __always_inline const __u32 *plain_client(void *frame, const __u32 family)
+{
+	return frame + ETH_HLEN + (family == FAMILY_V4 ? 12 : 8);
+}
+
+static __always_inline const __u32 *plain_vip(void *frame, const __u32 family)
+{
+	return frame + ETH_HLEN + (family == FAMILY_V4 ? 16 : 24);
+}
+
+/* TCP's flags; 0 for UDP. */
+static __always_inline __u8 plain_flags(void *frame, const __u32 family, const __u8 protocol)
+{
+	return protocol == IPPROTO_TCP ? *(__u16 *)(plain_l4(frame, family) + TCP_OFFSET_FLAGS) >> 8 :
+					 0;
+}
+
+static __always_inline int is_syn_flags(__u8 flags)
+{
+	return (flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) == TCP_SYN;
+}
+
+/* Length from the IP header on; 0 if there is anything that the general path
+ * would refuse. */
+static __always_inline __u32 dsr_length(const hook_ctx *ctx, void *frame, const __u32 family,
+					const __u8 protocol)
+{
+	__u32 length, l4 = sizeof(struct udphdr);
+
+	if (family == FAMILY_V4) {
+		const struct iphdr *ip = frame + ETH_HLEN;
+
+		length = bpf_ntohs(ip->tot_len);
+		if (ip->frag_off & IP_FRAGMENT || ip->ttl <= 1)
+			return 0;
+	} else {
+		const struct ipv6hdr *ip = frame + ETH_HLEN;
+
+		length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+		if (ip->hop_limit <= 1 || length > 0xffff)
+			return 0;
+	}
+	if (protocol == IPPROTO_TCP) {
+		l4 = (*(__u16 *)(plain_l4(frame, family) + TCP_OFFSET_FLAGS) >> 2) & 0x3c;
+		if (l4 < sizeof(struct tcphdr))
+			return 0;
+	}
+	if (length < plain_l3(family) + l4 || ETH_HLEN + length > hook_frame_length(ctx))
+		return 0;
+	return length;
+}
+
+/* The first slot of a bucket with this tag, or the first: the key decides. */
+static __always_inline const __u32 *tagged_slot(const struct frontend_bucket *bucket, __u32 tag)
+{
+	const __u32 *halves = (const __u32 *)bucket->slot;
+
+#pragma unroll
+	for (int i = 0; i < FRONTENDS_PER_BUCKET; i++) {
+		if (halves[2 * i + 1] == tag)
+			return &halves[2 * i];
+	}
+	return halves;
+}
+
+/* As look_up_service(), without a key in memory, and for frontends that are
+ * the first with their tag. */
+static __always_inline struct service *plain_service(void *frame, const __u32 family,
+						     const __u8 protocol, __u32 *index)
+{
+	const __u32 *vip = plain_vip(frame, family);
+	__u32 end = *(__u32 *)plain_l4(frame, family) >> 16 | protocol << 16 | family << 24;
+	__u64 hash = ((__u64)end << 32 | address_word(vip, family)) * 0x9E3779B97F4A7C15ull;
+	__u32 position = ((__u32)hash ^ (__u32)(hash >> 32)) & config.bucket_mask;
+	struct frontend_bucket *bucket = bpf_map_lookup_elem(&frontends, &position);
+	struct service *service;
+	const __u32 *place;
+
+	if (!bucket)
+		return NULL;
+	/* The key is read where it stands: a copy on the stack would cost a load more. */
+	place = tagged_slot(bucket, hash >> 32);
+	*index = *(volatile const __u32 *)place;
+	service = bpf_map_lookup_elem(&services, place);
+	if (!service || *(__u32 *)&service->key.port != end || service->key.addr[0] != vip[0])
+		return NULL;
+	if (family == FAMILY_V6 &&
+	    (service->key.addr[1] != vip[1] || service->key.addr[2] != vip[2] ||
+	     service->key.addr[3] != vip[3]))
+		return NULL;
+	return service;
+}
+
+static __always_inline struct remembered plain_remembered(void *frame, const __u32 family,
+							  const __u8 protocol, __u32 service)
+{
+	const __u32 *client = plain_client(frame, family), *vip = plain_vip(frame, family);
+	__u32 ports = *(__u32 *)plain_l4(frame, family);
+
+	if (family == FAMILY_V6) {
+		struct flow_key6 key = {
+			.client_port = ports, .vip_port = ports >> 16, .protocol = protocol,
+		};
+
+		copy_address(key.client, client);
+		copy_address(key.vip, vip);
+		return check_remembered(bpf_map_lookup_elem(&remembered6, &key), service);
+	} else {
+		struct flow_key4 key = {
+			.client = client[0], .vip = vip[0], .client_port = ports,
+			.vip_port = ports >> 16, .protocol = protocol,
+		};
+
+		return check_remembered(bpf_map_lookup_elem(&remembered4, &key), service);
+	}
+}
+
+/* Of a tracked slot: 1 and the backend if the packet is of a remembered flow
+ * and changes nothing about it, which is then the same in the window and after. */
+static __always_inline int plain_tracked(void *frame, const __u32 family, const __u8 protocol,
+					 __u32 service, __u32 now, __u32 *backend)
+{
+	struct remembered known = plain_remembered(frame, family, protocol, service);
+	__u8 flags = plain_flags(frame, family, protocol);
+
+	*backend = known.backend;
+	return known.alive && known.flow && !is_syn_flags(flags) &&
+	       remembered_state(known.flow->state, 0, flags) == known.flow->state &&
+	       now - known.flow->seen < config.hz && !remembered_idle(known.flow, now);
+}
+
+/* One hop less. */
+static __always_inline void plain_hop(void *frame, const __u32 family)
+{
+	if (family == FAMILY_V4) {
+		struct iphdr *ip = frame + ETH_HLEN;
+
+		ip->ttl--;
+		ip->check = checksum_apply(ip->check, TTL_LESS_ONE_DELTA);
+	} else {
+		struct ipv6hdr *ip = frame + ETH_HLEN;
+
+		ip->hop_limit--;
+	}
+}
+
+static __always_inline __u8 plain_tos(void *frame, const __u32 family)
+{
+	__u8 *ip = frame + ETH_HLEN;
+
+	return family == FAMILY_V4 ? ip[1] : (__u8)(ip[0] << 4 | ip[1] >> 4);
+}
+
+/* Room for the outer header, which is written: the frame, or NULL. */
+static __always_inline void *plain_encapsulate(hook_ctx *ctx, const struct backend *backend,
+					     const struct inner *inner, const __u32 outer)
+{
+	const int gue = config.default_mode == MODE_GUE;
+	void *frame;
+
+	if (hook_open_outer(ctx, outer_size(config.default_mode, outer), outer, gue,
+			    inner->protocol))
+		return NULL;
+	frame = hook_data(ctx);
+	if (frame + ETH_HLEN + outer_size(MODE_GUE, outer) > hook_end(ctx))
+		return NULL;
+	if (outer == FAMILY_V4)
+		write_outer4(frame + ETH_HLEN, backend, inner, gue);
+	else
+		write_outer6(frame + ETH_HLEN, backend, inner, gue);
+	return frame;
+}
+
+/* outer is a constant too: the backend's family. */
+static __always_inline int dsr_send(hook_ctx *ctx, void *frame, const struct backend *backend,
+				    struct inner *inner, const struct fresh_hop *hop,
+				    const __u32 outer)
+{
+	const int bare = config.default_mode == MODE_L2;
+
+	inner->tos = plain_tos(frame, inner->family);
+	plain_hop(frame, inner->family);
+	if (!bare) {
+		frame = plain_encapsulate(ctx, backend, inner, outer);
+		if (!frame)
+			return DROP(DROP_INTERNAL);
+	}
+	write_macs(frame, hop);
+	*(__u16 *)(frame + ETHERTYPE_OFFSET) = ethertype_of(bare ? inner->family : outer);
+	return hook_send(ctx, hop->ifindex);
+}
+
+/* A packet whose backend is known, and of which family that is. */
+static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 protocol,
+					__u32 service, __u32 chosen, const struct backend *backend,
+					struct inner *inner, __u32 now, const __u32 outer)
+{
+	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
+	__u32 length = hook_segment(ctx, protocol, plain_l3(inner->family), inner->length) +
+		       outer_size(config.default_mode, outer);
+	struct fresh_hop fresh;
+
+	if (!hop || !is_fresh(hop, now, config.hz, &fresh) || (unlikely(length > hop->mtu) && hop->mtu))
+		return GENERAL_PATH;
+	count_in(service, &chosen, inner->length);
+	if (unlikely(is_syn_flags(plain_flags(frame, inner->family, protocol))))
+		count_flow(service, chosen);
+	return dsr_send(ctx, frame, backend, inner, &fresh, outer);
+}
+
+/* The word {state, family} of a backend that takes connections. */
+#define ACTIVE_OF(family) (BACKEND_ACTIVE | (family) << 8)
+
+/* Of a service in the default mode: GENERAL_PATH, DROP_INTERNAL, or the verdict. */
+static __always_inline int dsr_plain(hook_ctx *ctx, void *frame, const __u32 family,
+				     const __u8 protocol, const struct service *service,
+				     __u32 index)
+{
+	struct inner inner = { .family = family, .protocol = protocol };
+	__u32 now = clock_now(), chosen;
+	__u64 word = *(volatile const __u64 *)&service->table;
+	struct backend *backend;
+	__u16 kind;
+	__s32 slot;
+
+	inner.length = dsr_length(ctx, frame, family, protocol);
+	inner.hash = flow_hash(plain_client(frame, family), plain_vip(frame, family),
+			       *(__u32 *)plain_l4(frame, family), protocol, family, service->flags);
+	slot = read_slot(word, inner.hash);
+	if (!inner.length || slot < 0)
+		return GENERAL_PATH;
+	chosen = slot_backend(word, slot);
+	if (unlikely(slot & SLOT_TRACKED) &&
+	    !plain_tracked(frame, family, protocol, index, now, &chosen))
+		return GENERAL_PATH;
+	backend = bpf_map_lookup_elem(&backends, &chosen);
+	if (!backend)
+		return GENERAL_PATH;
+	kind = *(volatile __u16 *)&backend->state;
+	if (likely(kind == ACTIVE_OF(FAMILY_V4)))
+		return dsr_plain_to(ctx, frame, protocol, index, chosen, backend, &inner, now,
+				    FAMILY_V4);
+	if (kind == ACTIVE_OF(FAMILY_V6))
+		return dsr_plain_to(ctx, frame, protocol, index, chosen, backend, &inner, now,
+				    FAMILY_V6);
+	return GENERAL_PATH;
+}
+
+/* In the default mode, which is not SNAT, with nothing else to look up. */
+static __always_inline int is_plain_dsr(const struct service *service)
+{
+	return (service->flags & ~OTHER_FLAGS) == config.default_mode;
+}
+
+/* A packet to a VIP. The lookup that the default mode needs comes first: of the
+ * service, which may say that it is in SNAT mode, or of the flow, of which a
+ * DSR packet has none. */
+static __always_inline int plain_to_vip4(hook_ctx *ctx, void *frame, const __u8 protocol)
+{
+	struct service *service;
+	__u32 index;
+
+	if (config.default_mode == MODE_SNAT)
+		return forward_plain(ctx, frame, protocol);
+	service = plain_service(frame, FAMILY_V4, protocol, &index);
+	if (!service)
+		return GENERAL_PATH;
+	if (likely(is_plain_dsr(service)))
+		return dsr_plain(ctx, frame, FAMILY_V4, protocol, service, index);
+	return is_dsr(service) ? GENERAL_PATH : forward_plain(ctx, frame, protocol);
+}
+
+static __always_inline int plain_to_vip6(hook_ctx *ctx, void *frame, const __u8 protocol)
+{
+	struct service *service;
+	__u32 index;
+
+	if (config.default_mode == MODE_SNAT)
+		return GENERAL_PATH;
+	service = plain_service(frame, FAMILY_V6, protocol, &index);
+	if (!service || !is_plain_dsr(service))
+		return GENERAL_PATH;
+	return dsr_plain(ctx, frame, FAMILY_V6, protocol, service, index);
+}

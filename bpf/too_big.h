@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets that do not fit the way to the backend with their outer header: the
+ * sender is told what would fit, where it asked to be told; the rest is
+ * fragmented by the kernel, where that can be.
+ */
+#pragma once
+
+#include "encap.h"
+#include "scratch.h"
+#include "send_icmp.h"
+
+#define IP_DF bpf_htons(0x4000)
+
+/* A sent verdict, or DROP_TOO_BIG. mtu: the largest packet that would fit. */
+static __noinline int answer_too_big(hook_ctx *ctx, const struct packet *pkt, __u32 mtu)
+{
+	struct icmp_error error = {
+		.type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED, .rest = mtu,
+	};
+	int result;
+
+	if (!pkt || pkt->fragment == FRAGMENT_LATER || pkt->l3_size + QUOTED_L4 > QUOTE_MOST || !is_answerable(pkt) ||
+	    !take_reject_token(pkt->now))
+		return DROP(DROP_TOO_BIG);
+	if (pkt->family == FAMILY_V6) {
+		error.type = ICMPV6_PKT_TOOBIG;
+		error.code = 0;
+	}
+	result = send_icmp_error(ctx, pkt, &error);
+	if (result > GO_ON) {
+		count_event(EVENT_TOO_BIG_ANSWERED, pkt->length);
+		count_drop(pkt, DROP_TOO_BIG);
+	}
+	return result;
+}
+
+/* The id of an outer header that may be fragmented: it differs from packet to
+ * packet of a flow as the inner one's does, or the checksum. Never 0. */
+static __always_inline __u16 outer_id(const struct scratch *scratch)
+{
+	const struct packet *pkt = &scratch->pkt;
+	__u16 id = scratch->choice.hash ^ (pkt->family == FAMILY_V4 ? pkt->fragment_id :
+								      scratch->choice.checksum);
+
+	return id ? id : 0xffff;
+}
+
+/*
+ * Of a packet that with size bytes before it exceeds mtu: GO_ON if the outer
+ * header is to allow fragments (IPv4, inside which DF is not set, or an IPv6
+ * packet that nobody may be asked to make smaller), else what was done.
+ */
+static __always_inline int refuse_too_big(hook_ctx *ctx, const struct scratch *scratch,
+					  __u32 size, __u32 mtu, __u32 outer_family)
+{
+	const struct packet *pkt = &scratch->pkt;
+	__u32 fits = mtu - size;
+
+	if (pkt->family == FAMILY_V6 && fits < LEAST_MTU_V6)
+		fits = LEAST_MTU_V6;
+	if (pkt->family == FAMILY_V6 ? pkt->length > fits : scratch->choice.dont_fragment)
+		return answer_too_big(ctx, pkt, fits);
+	return size && outer_family == FAMILY_V4 ? GO_ON : DROP(DROP_TOO_BIG);
+}

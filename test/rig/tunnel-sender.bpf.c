@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Stands for an LB node that tunnels: whatever comes for the VIP range goes
+ * back out in an outer header to one pod. The addresses are set when it is
+ * compiled, so that a test can have it lie about where it comes from:
+ * -DSOURCE4=0x0a040101 -DPOD4=... -DVIP4=... (host order, /24), and the same of
+ * IPv6 as four words; -DGUE_PORT=6080 for GUE.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#ifdef GUE_PORT
+#define SHIM (sizeof(struct udphdr) + 4)
+#else
+#define SHIM 0
+#endif
+
+static __always_inline int is_same6(const struct in6_addr *a, const __u32 *words, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (a->in6_u.u6_addr32[i] != bpf_htonl(words[i]))
+			return 0;
+	return 1;
+}
+
+static __always_inline void write_shim(void *at, __u16 length, __u8 carried)
+{
+#ifdef GUE_PORT
+	struct udphdr *udp = at;
+
+	udp->source = bpf_htons(0xc123);
+	udp->dest = bpf_htons(GUE_PORT);
+	udp->len = bpf_htons(length + SHIM);
+	udp->check = 0;
+	*(__u32 *)(udp + 1) = bpf_htonl((__u32)carried << 16);
+#endif
+}
+
+static __always_inline void write_outer4(struct iphdr *ip, __u16 length)
+{
+	__u16 *words = (__u16 *)ip;
+	__u32 sum = 0;
+
+	__builtin_memset(ip, 0, sizeof(*ip));
+	*(__u8 *)ip = 0x45;
+	ip->tot_len = bpf_htons(sizeof(*ip) + SHIM + length);
+	ip->frag_off = bpf_htons(0x4000);
+	ip->ttl = 64;
+	ip->protocol = SHIM ? IPPROTO_UDP : IPPROTO_IPIP;
+	ip->saddr = bpf_htonl(SOURCE4);
+	ip->daddr = bpf_htonl(POD4);
+	for (int i = 0; i < 10; i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~(sum + (sum >> 16));
+	write_shim(ip + 1, length, IPPROTO_IPIP);
+}
+
+static __always_inline void write_outer6(struct ipv6hdr *ip, __u16 length)
+{
+	const __u32 source[4] = { SOURCE6 }, pod[4] = { POD6 };
+
+	__builtin_memset(ip, 0, sizeof(*ip));
+	*(__u8 *)ip = 0x60;
+	ip->payload_len = bpf_htons(SHIM + length);
+	ip->nexthdr = SHIM ? IPPROTO_UDP : IPPROTO_IPV6;
+	ip->hop_limit = 64;
+	for (int i = 0; i < 4; i++) {
+		ip->saddr.in6_u.u6_addr32[i] = bpf_htonl(source[i]);
+		ip->daddr.in6_u.u6_addr32[i] = bpf_htonl(pod[i]);
+	}
+	write_shim(ip + 1, length, IPPROTO_IPV6);
+}
+
+/* Room for the outer header behind the Ethernet one, whose addresses change
+ * sides: the router that sent the packet gets it back. */
+static __always_inline void *push(struct xdp_md *ctx, int bytes)
+{
+	struct ethhdr eth, *now;
+
+	if ((void *)(long)ctx->data + sizeof(eth) > (void *)(long)ctx->data_end)
+		return NULL;
+	__builtin_memcpy(&eth, (void *)(long)ctx->data, sizeof(eth));
+	if (bpf_xdp_adjust_head(ctx, -bytes))
+		return NULL;
+	now = (void *)(long)ctx->data;
+	if ((void *)now + sizeof(eth) + bytes > (void *)(long)ctx->data_end)
+		return NULL;
+	__builtin_memcpy(now->h_dest, eth.h_source, ETH_ALEN);
+	__builtin_memcpy(now->h_source, eth.h_dest, ETH_ALEN);
+	now->h_proto = eth.h_proto;
+	return now + 1;
+}
+
+SEC("xdp")
+int tunnel_sender(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const __u32 vip6[4] = { VIP6 };
+	struct ethhdr *eth = data;
+	struct ipv6hdr *ip6 = data + sizeof(*eth);
+	struct iphdr *ip = data + sizeof(*eth);
+	__u16 length;
+
+	if ((void *)(ip + 1) > end)
+		return XDP_PASS;
+	if (eth->h_proto == bpf_htons(ETH_P_IP) && (bpf_ntohl(ip->daddr) & 0xffffff00) == VIP4) {
+		length = bpf_ntohs(ip->tot_len);
+		ip = push(ctx, sizeof(*ip) + SHIM);
+		if (!ip)
+			return XDP_DROP;
+		write_outer4(ip, length);
+		return XDP_TX;
+	}
+	if (eth->h_proto != bpf_htons(ETH_P_IPV6) || (void *)(ip6 + 1) > end ||
+	    !is_same6(&ip6->daddr, vip6, 2))
+		return XDP_PASS;
+	length = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
+	ip6 = push(ctx, sizeof(*ip6) + SHIM);
+	if (!ip6)
+		return XDP_DROP;
+	write_outer6(ip6, length);
+	return XDP_TX;
+}
+
+char _license[] SEC("license") = "GPL";
