@@ -35,6 +35,16 @@ static __always_inline int is_dsr(const struct service *service)
 	return (service->flags & SERVICE_F_MODE) != MODE_SNAT;
 }
 
+static __always_inline __u32 hash_tuple(const struct flow_key6 *tuple, __u32 family, __u32 flags)
+{
+	__u32 ports = tuple->client_port | (__u32)tuple->vip_port << 16;
+
+	if (family == FAMILY_V6)
+		return flow_hash(tuple->client, tuple->vip, ports, tuple->protocol, FAMILY_V6,
+				 flags);
+	return flow_hash(tuple->client, tuple->vip, ports, tuple->protocol, FAMILY_V4, flags);
+}
+
 static __always_inline __u32 hash_packet(const struct packet *pkt, __u32 flags)
 {
 	if (pkt->family == FAMILY_V6)

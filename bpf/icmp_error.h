@@ -6,6 +6,7 @@
 #pragma once
 
 #include "answer.h"
+#include "icmp_dsr.h"
 #include "quote.h"
 
 /* What the error shall say. */
@@ -103,8 +104,10 @@ static __noinline int error_to_backend(hook_ctx *ctx, struct scratch *scratch)
 
 	quoted_tuple(quote, &scratch->tuple);
 	flow = find_flow(&scratch->tuple, pkt->family);
-	if (!flow || !same_address(quote->source, pkt->destination))
+	if (!same_address(quote->source, pkt->destination))
 		return DROP(DROP_ICMP_NO_FLOW);
+	if (!flow)
+		return error_to_dsr(ctx, scratch);
 	backend = bpf_map_lookup_elem(&backends, &flow->backend);
 	if (!backend || backend_gone(backend, flow->backend_generation))
 		return DROP(DROP_ICMP_NO_FLOW);

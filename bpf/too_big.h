@@ -20,7 +20,7 @@ static __noinline int answer_too_big(hook_ctx *ctx, const struct packet *pkt, __
 	};
 	int result;
 
-	if (!pkt || pkt->fragment == FRAGMENT_LATER || pkt->l3_size + QUOTED_L4 > QUOTE_MOST || !is_answerable(pkt) ||
+	if (!pkt || pkt->fragment == FRAGMENT_LATER || is_icmp(pkt) || pkt->l3_size + QUOTED_L4 > QUOTE_MOST || !is_answerable(pkt) ||
 	    !take_reject_token(pkt->now))
 		return DROP(DROP_TOO_BIG);
 	if (pkt->family == FAMILY_V6) {

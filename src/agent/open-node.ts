@@ -6,7 +6,8 @@ import { type OpenClock, openJiffiesClock } from '../dataplane/jiffies-clock.ts'
 import { type Dataplane, openDataplane } from '../dataplane/open-dataplane.ts';
 import { buildProduct } from '../kernel/build-directory.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { formatAddress, withPort } from '../net/address.ts';
+import { formatAddress } from '../net/address.ts';
+import { withPort } from '../net/with-port.ts';
 import { listOwnAddressesByDevice } from '../node/ip.ts';
 import { findPortConflicts, readBoundPorts } from '../node/ports-in-use.ts';
 import type { Problem } from '../services/desired-state.ts';

@@ -10,6 +10,7 @@ import { listenForSignals } from './listen-for-signals.ts';
 import { lockBpfDirectory, lockRuntime } from './lock.ts';
 import { makeLogger } from './logger.ts';
 import { openNode } from './open-node.ts';
+import { refuseOtherRole } from './refuse-other-role.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { readVersion } from './version.ts';
 
@@ -28,6 +29,7 @@ export async function runAgent(configFile: string): Promise<void> {
     log.info({ directory: config.bpfDirectory }, 'BPF file system mounted');
   }
   const bpfLock = lockBpfDirectory(config.bpfDirectory);
+  refuseOtherRole(config.bpfDirectory, 'lb');
   const effects = { run: runCommand, sysctls: kernelSysctls, identity: nodeIdentity(), files, log };
   const signals = listenForSignals();
   const kernel = openKernel();

@@ -1,6 +1,7 @@
 /** The query of /v1/connections: which flows, and how many at most. */
-import { formatAddress, parseAddress, withPort } from '../net/address.ts';
+import { formatAddress, parseAddress } from '../net/address.ts';
 import { type Prefix, parsePrefix, prefixContains } from '../net/prefix.ts';
+import { withPort } from '../net/with-port.ts';
 import { splitEndpoint } from './endpoint-text.ts';
 import { HttpError } from './http-error.ts';
 import type { ConnectionView } from './types.ts';

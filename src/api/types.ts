@@ -41,7 +41,7 @@ export interface ServiceView {
   vip: string;
   port: number;
   protocol: 'TCP' | 'UDP';
-  /** `10.1.0.2:53/UDP` */
+  /** `10.1.0.2:53/UDP`, `[2001:db8::2]:53/UDP` */
   frontend: string;
   type: 'ExternalIPs' | 'LoadBalancer' | 'unknown';
   namespace: string;
@@ -49,6 +49,12 @@ export interface ServiceView {
   portName?: string;
   /** How packets travel to the backends. */
   mode: ServiceMode;
+  /** Connections of one client go to one backend. */
+  affinity?: 'ClientIP';
+  /** What the hash is of, where it is not the whole 5-tuple. */
+  hash?: '3-tuple';
+  /** CIDRs of clients that may come; not there: everybody. */
+  sourceRanges?: string[];
   tableSize: number;
   backends: BackendView[];
   activeFlows: number;

@@ -1,6 +1,7 @@
 /** Finds services by what people type. */
 import type { ServiceView } from '../api/types.ts';
 import { nearestKey } from '../config/nearest-key.ts';
+import { withPort } from '../net/with-port.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -32,7 +33,7 @@ export function serviceName(service: Pick<ServiceView, 'namespace' | 'name'>): s
 }
 
 function spellings(service: Selectable): string[] {
-  const addresses = [service.vip, `${service.vip}:${service.port}`, service.frontend, String(service.id)];
+  const addresses = [service.vip, withPort(service.vip, service.port), service.frontend, String(service.id)];
   if (service.name === '') return addresses;
   const ports = [String(service.port), ...(service.portName === undefined ? [] : [service.portName])];
   const names = [service.name, `${service.namespace}/${service.name}`];

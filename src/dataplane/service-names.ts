@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
-import { formatAddress, withPort } from '../net/address.ts';
+import { formatAddress } from '../net/address.ts';
+import { withPort } from '../net/with-port.ts';
 import type { DesiredBackend, DesiredService, DesiredState } from '../services/desired-state.ts';
 import { timeoutsInJiffies } from './program-config.ts';
 

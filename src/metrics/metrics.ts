@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServiceView, StatsView, StatusView } from '../api/types.ts';
 import type { PoolFill } from '../dataplane/inspect/open-inspector.ts';
+import { withPort } from '../net/with-port.ts';
 import { type MetricDefinition, type MetricKey, metricTable } from './metric-table.ts';
 
 /** All that a scrape shows, as of one moment. */
@@ -150,7 +151,7 @@ export class Metrics {
       }
       shown += service.backends.length;
       for (const backend of service.backends) {
-        const backendLabels = { ...labels, backend: `${backend.address}:${backend.port}` };
+        const backendLabels = { ...labels, backend: withPort(backend.address, backend.port) };
         this.#setTraffic('backend', backendLabels, backend.traffic);
         this.#set('backendFlows', backend.traffic.flows, backendLabels);
       }

@@ -5,6 +5,7 @@
  */
 import { Address6 } from 'ip-address';
 import { formatIpv4, isUnicast4, parseIpv4 } from './ipv4.ts';
+import { withPort } from './with-port.ts';
 
 export type IpAddress = number | bigint;
 export type Family = 4 | 6;
@@ -50,11 +51,6 @@ function formatIpv6(address: bigint): string {
   const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':');
   if (best.length < 2) return hex(groups);
   return `${hex(groups.slice(0, best.at))}::${hex(groups.slice(best.at + best.length))}`;
-}
-
-/** `10.0.0.1:80` or `[2001:db8::1]:80`, from an address as text. */
-export function withPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** `10.0.0.1:80` or `[2001:db8::1]:80`. */

@@ -2,6 +2,7 @@
 import { listenForSignals } from '../agent/listen-for-signals.ts';
 import { lockBpfDirectory, lockRuntime } from '../agent/lock.ts';
 import { makeLogger } from '../agent/logger.ts';
+import { refuseOtherRole } from '../agent/refuse-other-role.ts';
 import { runtimeFiles } from '../agent/runtime-files.ts';
 import type { NodeEffects } from '../agent/upkeep.ts';
 import { readVersion } from '../agent/version.ts';
@@ -18,7 +19,6 @@ import { nodeIdentity } from '../node/sysctl-record.ts';
 import { openNodeDataplane } from '../node-dataplane/open-node-dataplane.ts';
 import { keepWorkerSysctls, NodeAgent } from './node-agent.ts';
 import { nodeMetricsRoutes, nodeRoutes } from './node-routes.ts';
-import { refuseOtherRole } from './refuse-other-role.ts';
 import { surveyWorker } from './survey-worker.ts';
 
 /** Resolves when a signal has ended the agent. Throws when it cannot start. */
@@ -31,7 +31,7 @@ export async function runNodeAgent(configFile: string, config: NodeConfig): Prom
     log.info({ directory: config.bpfDirectory }, 'BPF file system mounted');
   }
   const bpfLock = lockBpfDirectory(config.bpfDirectory);
-  refuseOtherRole(config);
+  refuseOtherRole(config.bpfDirectory, 'node');
   const effects = { run: runCommand, sysctls: kernelSysctls, identity: nodeIdentity(), files, log };
   const signals = listenForSignals();
   const metrics = new Metrics();

@@ -1,5 +1,5 @@
 /** One frontend, one owner. */
-import { withPort } from '../net/address.ts';
+import { withPort } from '../net/with-port.ts';
 import type { Service } from '../sources/kube-objects.ts';
 import type { Frontend } from './desired-state.ts';
 import type { ServiceAddress } from './service-addresses.ts';

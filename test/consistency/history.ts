@@ -91,6 +91,8 @@ export class History {
       this.#flows[number] = flows.filter(({ endpoint }) => isThere(this.#desired, endpoint));
       this.#speak();
     }
+    // A window that is about to end by the clock is closed by a change.
+    this.#mayFlip = true;
     const { waiting } = await node.apply([this.#desired]);
     if (waiting.length > 0) throw new Error(`no room for ${waiting.join()}`);
     this.#known[number] = this.#desired;

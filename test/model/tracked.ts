@@ -127,7 +127,7 @@ function inWindowOfClient(world: TrackedWorld, packet: FlowPacket, owner: number
   const isNew = packet.syn || packet.protocol === 'UDP';
   const client = isNew ? living(world, packet.client) : undefined;
   if (client !== undefined && (!packet.syn || takesConnections(world, client.backend))) {
-    touch(world, packet, client);
+    renew(world, client);
     const { backend } = client;
     if (!packet.syn) return { backend, rule: 'datagram after the client' };
     return remembering(world, packet, [packet.flow], backend, former, 'SYN after the client');
@@ -155,7 +155,7 @@ function withoutMemory(
   return { backend: owner, rule: isGone ? 'oldest owner gone' : 'owner is the oldest one' };
 }
 
-/** Nothing is added any more; what is not remembered is the live owner's. */
+/** What is not remembered is the live owner's. Nothing is added, but new connections of a known client. */
 function flipped(
   world: TrackedWorld,
   service: TrackedService,
@@ -168,22 +168,28 @@ function flipped(
     return { backend: known.backend, rule: 'flipped: remembered' };
   }
   const forgets = packet.syn && world.remembered.delete(packet.flow);
-  const client = service.hasAffinity ? living(world, packet.client) : undefined;
-  const isTaken = client !== undefined && (!packet.syn || takesConnections(world, client.backend));
-  if (client !== undefined && isTaken && !isIdle(world, client)) {
-    touch(world, packet, client);
-    return { backend: client.backend, rule: 'flipped: the client is remembered' };
+  const isNew = packet.syn || packet.protocol === 'UDP';
+  const client = service.hasAffinity && isNew ? living(world, packet.client) : undefined;
+  if (client !== undefined && !isIdle(world, client)) {
+    const { backend } = client;
+    const rule = 'flipped: the client is remembered';
+    if (!packet.syn || takesConnections(world, backend)) renew(world, client);
+    if (!packet.syn) return { backend, rule };
+    // Its next packets know nothing of the client.
+    if (takesConnections(world, backend)) {
+      return remembering(world, packet, [packet.flow], backend, owner, rule);
+    }
   }
   return { backend: owner, rule: forgets ? 'flipped: SYN forgets' : 'flipped: owner' };
 }
 
-/** Where there is no room, the packet goes to the oldest owner, so that no flow begins unremembered. */
+/** Where there is no room, the packet goes where no memory is needed, so that no flow begins unremembered. */
 function remembering(
   world: TrackedWorld,
   packet: FlowPacket,
   keys: readonly FlowName[],
   backend: number,
-  former: number,
+  otherwise: number,
   rule: TrackedRule,
 ): Choice {
   const { remembered, capacity } = world;
@@ -191,12 +197,14 @@ function remembering(
   if (missing > 0 && (!world.takeToken() || remembered.size + missing > capacity)) {
     // An older life of the tuple must not lead the next packets elsewhere.
     remembered.delete(packet.flow);
-    return { backend: former, rule: 'not remembered', event: 'EVENT_NOT_REMEMBERED' };
+    return { backend: otherwise, rule: 'not remembered', event: 'EVENT_NOT_REMEMBERED' };
   }
   const generation = world.backend(backend)?.generation ?? 0;
   const state = stateOf(packet);
   for (const key of keys) {
-    remembered.set(key, { backend, generation, state, isn: packet.sequence, seen: world.now });
+    // A client is kept like an idle connection, whatever its packets are.
+    const own = key === packet.client ? 'FLOW_ESTABLISHED' : state;
+    remembered.set(key, { backend, generation, state: own, isn: packet.sequence, seen: world.now });
   }
   return { backend, rule, event: 'EVENT_REMEMBERED' };
 }
@@ -237,5 +245,10 @@ function touch(world: TrackedWorld, packet: FlowPacket, flow: RememberedFlow): v
   if (packet.rst) flow.state = 'FLOW_CLOSED';
   else if (packet.fin && before !== 'FLOW_CLOSED') flow.state = 'FLOW_FIN_CLIENT';
   else if (!packet.syn && before === 'FLOW_SYN') flow.state = 'FLOW_ESTABLISHED';
-  if (flow.state !== before || age(world.now, flow.seen) >= world.hz) flow.seen = world.now;
+  if (flow.state !== before) flow.seen = world.now;
+  renew(world, flow);
+}
+
+function renew(world: TrackedWorld, flow: RememberedFlow): void {
+  if (age(world.now, flow.seen) >= world.hz) flow.seen = world.now;
 }

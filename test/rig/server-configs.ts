@@ -1,5 +1,5 @@
 /** Configurations of the servers behind the VIPs. Every answer says which pod gave it. */
-import { withPort } from '../../src/net/address.ts';
+import { withPort } from '../../src/net/with-port.ts';
 import type { Pod } from './topology.ts';
 
 /** Where the pods listen; Services map their own ports to these. */
@@ -33,6 +33,7 @@ error_log stderr warn;
 events { worker_connections 4096; }
 http {
 	access_log off;
+	client_max_body_size 16m;
 	keepalive_requests 10000000;
 ${temporary}${servers}}
 `;

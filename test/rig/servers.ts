@@ -1,7 +1,7 @@
 /** Starts the servers behind the VIPs on a worker, and waits until they answer. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withPort } from '../../src/net/address.ts';
+import { withPort } from '../../src/net/with-port.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { VIP } from './one-armed.ts';
 import { PROJECT, type Rig } from './rig.ts';

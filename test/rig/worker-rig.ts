@@ -47,7 +47,7 @@ function topology(id: string): Topology {
     pods: [],
     ...more,
   });
-  const link = (a: LinkEnd, b: LinkEnd): Link => ({ ends: [a, b], mtu: 1500, queues: 2 });
+  const link = (a: LinkEnd, b: LinkEnd, mtu = 1500): Link => ({ ends: [a, b], mtu, queues: 2 });
   return {
     id,
     vipRange: '10.1.0.0/24',
@@ -67,13 +67,10 @@ function topology(id: string): Topology {
     ],
     links: [
       link(end('client1', UPLINK, `${CLIENT4}/24`), end('router1', 'client1', '10.10.1.1/24')),
-      link(end('lb1', UPLINK, '10.20.1.2/24', true), end('router1', 'lb1', '10.20.1.1/24')),
-      link(end('lb2', UPLINK, '10.20.2.2/24', true), end('router1', 'lb2', '10.20.2.1/24')),
-      // Room for the outer headers, as between LB nodes and workers.
-      {
-        ...link(end(WORKER, UPLINK, '10.30.1.2/24', true), end('router1', WORKER, '10.30.1.1/24')),
-        mtu: 1600,
-      },
+      // Room for the outer headers.
+      link(end('lb1', UPLINK, '10.20.1.2/24', true), end('router1', 'lb1', '10.20.1.1/24'), 1600),
+      link(end('lb2', UPLINK, '10.20.2.2/24', true), end('router1', 'lb2', '10.20.2.1/24'), 1600),
+      link(end(WORKER, UPLINK, '10.30.1.2/24', true), end('router1', WORKER, '10.30.1.1/24'), 1600),
       link(end(WORKER, 'pod1', '10.40.1.1/30'), end('pod1', UPLINK, `${POD4}/30`)),
     ],
   };

@@ -1,6 +1,6 @@
 /** The node program on a worker: real clients reach pods in namespaces of their own through tunnels. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StatsView } from '../../src/api/types.ts';
 import { type Agent, agentCommand, lbctl } from '../rig/agent.ts';
@@ -52,6 +52,17 @@ describe.each(['xdp', 'tc'] as const)('a worker that ends tunnels on %s', (attac
     expect(await fetchFrom(rig, VIP6, '/')).toBe('web-1');
     expect(await fetchFrom(rig, VIP6, '/from')).toMatch(new RegExp(`^${CLIENT6}:`));
     expect(await fetchFrom(rig, VIP6, '/files/megabyte')).toBe(String(1 << 20));
+  });
+
+  it.each(['lb1', 'lb2'] as const)('a large request reaches the pod whole through %s', async (lb) => {
+    await routeVips(rig, lb);
+    const file = rig.path(CLIENT, 'upload');
+    writeFileSync(file, Buffer.alloc(4 << 20, 'l4lb'));
+    for (const vip of [VIP4, `[${VIP6}]`]) {
+      const options = ['-sS', '-m', '10', '--data-binary', `@${file}`, '-w', '%{size_upload}'];
+      const sent = await rig.exec(CLIENT, ['curl', ...options, '-H', 'Expect:', `http://${vip}/upload`]);
+      expect(sent.stdout).toBe(`web-1\n${4 << 20}`);
+    }
   });
 
   it('connections outlive another LB node and the death of the agent, under load', async () => {

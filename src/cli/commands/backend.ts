@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withPort } from '../../net/with-port.ts';
 import { addShowOptions, presentOptions, type ShowOptions } from '../command-options.ts';
 import { makeContext } from '../context.ts';
 import { examples } from '../examples.ts';
@@ -9,7 +10,7 @@ import { type SortKey, sortRows } from '../sort-rows.ts';
 import { type BackendRow, backendRows, renderBackends } from '../views/backend-table.ts';
 
 const SORT_KEYS: Readonly<Record<string, SortKey<BackendRow>>> = {
-  address: (row) => `${row.address}:${row.port}`,
+  address: (row) => withPort(row.address, row.port),
   frontend: (row) => row.frontend,
   state: (row) => row.state,
   weight: (row) => ({ descending: row.weight }),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { MaglevView } from '../../api/types.ts';
+import { withPort } from '../../net/with-port.ts';
 import { addShowOptions, presentOptions, type ShowOptions } from '../command-options.ts';
 import { makeContext } from '../context.ts';
 import { examples } from '../examples.ts';
@@ -12,7 +13,7 @@ import { renderMaglev } from '../views/maglev-chart.ts';
 type Row = MaglevView['backends'][number];
 
 const SORT_KEYS: Readonly<Record<string, SortKey<Row>>> = {
-  address: (row) => `${row.address}:${row.port}`,
+  address: (row) => withPort(row.address, row.port),
   weight: (row) => ({ descending: row.weight }),
   share: (row) => ({ descending: row.share }),
 };

@@ -1,5 +1,6 @@
 /** `lbctl backend list`: one line for each backend of each service. */
 import type { BackendView, ServiceView } from '../../api/types.ts';
+import { withPort } from '../../net/with-port.ts';
 import { formatBytes, formatCount, formatShare } from '../humanize.ts';
 import type { Frame } from '../present.ts';
 import { serviceName } from '../select-services.ts';
@@ -49,7 +50,7 @@ const WIDE_COLUMNS: readonly Column[] = [
 
 export function renderBackends(rows: readonly BackendRow[], frame: Frame<BackendRow[]>): string {
   const cells = rows.map((row): Cell[] => [
-    `${row.address}:${row.port}`,
+    withPort(row.address, row.port),
     row.frontend,
     { text: backendState(row), style: row.state === 'active' ? 'good' : 'attention' },
     String(row.weight),

@@ -1,5 +1,6 @@
 /** `lbctl maglev show`: how the slots of a table are shared out. */
 import type { MaglevView } from '../../api/types.ts';
+import { withPort } from '../../net/with-port.ts';
 import { displayWidth } from '../display-width.ts';
 import { formatSeconds, formatShare } from '../humanize.ts';
 import type { Frame } from '../present.ts';
@@ -37,7 +38,7 @@ function chart(table: MaglevView, frame: Frame<MaglevView[]>): string {
   if (table.backends.length === 0) return frame.headers ? fields : '';
   const largest = Math.max(...table.backends.map((backend) => backend.share));
   const rows = table.backends.map((backend): Cell[] => [
-    `${backend.address}:${backend.port}`,
+    withPort(backend.address, backend.port),
     String(backend.weight),
     formatWanted(backend.wanted),
     String(backend.slots),

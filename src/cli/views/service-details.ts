@@ -1,5 +1,6 @@
 /** `lbctl service get`: everything about a service on one page. */
 import type { ServiceView } from '../../api/types.ts';
+import { withPort } from '../../net/with-port.ts';
 import { formatBytes, formatCount, formatShare, plural } from '../humanize.ts';
 import type { Frame } from '../present.ts';
 import { serviceName } from '../select-services.ts';
@@ -27,6 +28,7 @@ export function renderServiceDetails(services: readonly ServiceView[], frame: Fr
 function details(service: ServiceView, frame: Frame<ServiceView[]>): string {
   const { traffic } = service;
   const dropped = Object.entries(service.drops).filter(([, packets]) => packets > 0);
+  const sources = service.sourceRanges ?? ['everybody'];
   const fields = renderFields(
     [
       ['Service', serviceName(service)],
@@ -35,6 +37,10 @@ function details(service: ServiceView, frame: Frame<ServiceView[]>): string {
       ['ID', String(service.id)],
       ['Type', service.type],
       ['Mode', service.mode],
+      ['Affinity', service.affinity],
+      ['Hash', service.hash],
+      ['Clients', sources.length === 0 ? { text: 'nobody', style: 'bad' } : undefined],
+      ...sources.map((range, index): [string, Cell] => [index === 0 ? 'Clients' : '', range]),
       ['Table', `${service.tableSize} slots`],
       ['Active flows', formatCount(service.activeFlows)],
       ['New flows', formatCount(traffic.flows)],
@@ -51,7 +57,7 @@ function details(service: ServiceView, frame: Frame<ServiceView[]>): string {
   );
   if (service.backends.length === 0) return fields;
   const rows = service.backends.map((backend): Cell[] => [
-    `${backend.address}:${backend.port}`,
+    withPort(backend.address, backend.port),
     { text: backendState(backend), style: backend.state === 'active' ? 'good' : 'attention' },
     String(backend.weight),
     formatShare(backend.share),

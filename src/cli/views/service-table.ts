@@ -1,5 +1,6 @@
 /** `lbctl service list`, in the look that operators know from Cilium. */
 import type { BackendView, ServiceView } from '../../api/types.ts';
+import { withPort } from '../../net/with-port.ts';
 import { formatCount, formatShare } from '../humanize.ts';
 import type { Frame } from '../present.ts';
 import { serviceName } from '../select-services.ts';
@@ -16,6 +17,7 @@ const WIDE_COLUMNS: readonly Column[] = [
   { header: 'ID' },
   { header: 'Frontend', gap: 2 },
   { header: 'Service Type' },
+  { header: 'Mode' },
   { header: 'Service', shrinkTo: 12 },
   { header: 'Backend' },
   { header: 'Weight', align: 'right' },
@@ -28,7 +30,7 @@ const WIDE_COLUMNS: readonly Column[] = [
 export function renderServices(services: readonly ServiceView[], frame: Frame<ServiceView[]>): string {
   const rows = services.flatMap((service) => {
     const head: Cell[] = [String(service.id), service.frontend, service.type];
-    if (frame.wide) head.push(serviceName(service));
+    if (frame.wide) head.push(service.mode, serviceName(service));
     const backends = service.backends.map((backend, index) => [
       backendCell(backend, index),
       ...(frame.wide ? traffic(backend) : []),
@@ -41,7 +43,7 @@ export function renderServices(services: readonly ServiceView[], frame: Frame<Se
 }
 
 function backendCell(backend: BackendView, index: number): Cell {
-  const text = `${index + 1} => ${backend.address}:${backend.port} (${backendState(backend)})`;
+  const text = `${index + 1} => ${withPort(backend.address, backend.port)} (${backendState(backend)})`;
   return { text, style: backend.state === 'active' ? 'plain' : 'attention' };
 }
 

@@ -116,10 +116,14 @@ function overview({ kernel, maps }: InspectionContext, now: Snapshot): MapsOverv
   const perCpu = [others.service_counters, others.backend_counters, others.service_drops];
   const mapsBytes =
     Object.values(arrays).reduce((sum, { memory }) => sum + memory.length, 0) +
-    [others.flows4, others.snat_shared, others.frontend_overflow].reduce(
-      (sum, { keySize, valueSize, maxEntries }) => sum + (keySize + valueSize) * maxEntries,
-      0,
-    ) +
+    [
+      others.flows4,
+      others.flows6,
+      others.remembered4,
+      others.remembered6,
+      others.snat_shared,
+      others.frontend_overflow,
+    ].reduce((sum, { keySize, valueSize, maxEntries }) => sum + (keySize + valueSize) * maxEntries, 0) +
     perCpu.reduce((sum, map) => sum + map.valueSize * map.maxEntries * kernel.possibleCpus, 0);
   return {
     services: now.services.length,

@@ -6,6 +6,7 @@ import {
   nextHop as nextHopLayout,
   nextHopState,
   SLOT_BACKEND,
+  serviceFlag,
 } from '../../layout/generated.ts';
 import { compareAddresses, familyOf, formatAddress, wordsOf } from '../../net/address.ts';
 import type { ActualBackend, ActualService } from '../actual-state.ts';
@@ -33,11 +34,21 @@ export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: Ac
     name: names?.name ?? '',
     ...(names?.portName === undefined ? {} : { portName: names.portName }),
     mode: modeOfFlags(service.flags),
+    ...policyOf(service),
     tableSize: tableSlots(service.table),
     backends,
     activeFlows: backends.reduce((sum, { activeFlows }) => sum + activeFlows, 0),
     traffic: snapshot.serviceTraffic(service.index),
     drops: snapshot.serviceDrops(service.index),
+  };
+}
+
+function policyOf({ flags, sources }: ActualService): Partial<ServiceView> {
+  const has = (flag: number): boolean => (flags & flag) !== 0;
+  return {
+    ...(has(serviceFlag.SERVICE_F_AFFINITY) ? { affinity: 'ClientIP' } : {}),
+    ...(has(serviceFlag.SERVICE_F_HASH3) ? { hash: '3-tuple' } : {}),
+    ...(has(serviceFlag.SERVICE_F_SOURCES) ? { sourceRanges: [...sources].sort() } : {}),
   };
 }
 

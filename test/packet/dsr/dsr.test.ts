@@ -59,9 +59,9 @@ for (const hook of ['xdp', 'tc'] as const) {
       });
 
       it.each([
-        ['affinity', serviceFlag.SERVICE_F_AFFINITY, { affinity: true }],
+        ['the client alone', serviceFlag.SERVICE_F_AFFINITY, { affinity: true }],
         ['without ports', serviceFlag.SERVICE_F_HASH3, { hash3: true }],
-      ] as const)('hashes with %s', (_, flags, by) => {
+      ] as const)('hashes %s', (_, flags, by) => {
         open({ hook, mode: 'ipip', outer: 4, flags, ...other });
         for (const family of [4, 6] as const) {
           for (const clientPort of PORTS.slice(0, 5)) {

@@ -39,11 +39,34 @@ describe('the filter of connections', () => {
   });
 
   test.each([
+    ['client=2001:DB8::7', true],
+    ['client=2001:db8::/32', true],
+    ['client=2001:db8::8', false],
+    ['client=192.0.2.7', false],
+    ['client=::/0', true],
+    ['client=0.0.0.0/0', false],
+    ['backend=2001:db8:3:0::5', true],
+    ['backend=[2001:db8:3::5]:8080', true],
+    ['backend=[2001:db8:3::5]:80', false],
+    ['service=[2001:db8:1::2]:80/TCP', true],
+  ])('%j matches an IPv6 flow: %s', (query, expected) => {
+    const six = {
+      ...flow,
+      client: '[2001:db8::7]:40000',
+      frontend: '[2001:db8:1::2]:80/TCP',
+      backend: '[2001:db8:3::5]:8080',
+    };
+    expect(matchesFilter(parseConnectionFilter(new URLSearchParams(query)), six)).toBe(expected);
+  });
+
+  test.each([
     ['clint=1', /unknown parameter "clint"/],
     ['client=300.1.1.1', /client=300/],
     ['client=192.0.2.7/33', /client=/],
     ['backend=10.0.0.5:0', /backend=/],
     ['backend=10.0.0.5:1:2', /backend=/],
+    ['backend=[2001:db8::5]:0', /backend=/],
+    ['client=2001:db8::/129', /client=/],
     ['protocol=SCTP', /protocol=SCTP/],
     ['limit=0', /limit=0/],
     ['limit=-1', /limit=-1/],

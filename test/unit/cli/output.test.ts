@@ -49,13 +49,13 @@ describe('lbctl service list', () => {
 
   it('prints everything else in wide', async () => {
     expect(await printed('service', 'list', '-o', 'wide')).toMatchInlineSnapshot(`
-      "ID   Frontend           Service Type   Service        Backend                                          Weight    Share   Active Flows   Packets In   Packets Out
-      62   10.1.0.2:53/UDP    ExternalIPs    default/dns    1 => 192.168.1.234:53 (active)                        1   50.0 %             12       45.1 K        90.2 K
-                                                            2 => 192.168.2.172:53 (active)                        1   50.0 %              9       45.0 K        90.0 K
-      64   10.1.0.10:443/TCP  LoadBalancer   shop/web       1 => 192.168.1.20:8443 (active)                       3   75.0 %           1480        1.2 M         2.5 M
-                                                            2 => 192.168.1.21:8443 (active)                       1   25.0 %            492        412 K         823 K
-                                                            3 => 192.168.1.22:8443 (draining: terminating)        0    0.0 %             17       90.2 K         180 K
-      65   10.1.0.11:80/TCP   ExternalIPs    shop/staging   -
+      "ID   Frontend           Service Type   Mode   Service        Backend                                          Weight    Share   Active Flows   Packets In   Packets Out
+      62   10.1.0.2:53/UDP    ExternalIPs    snat   default/dns    1 => 192.168.1.234:53 (active)                        1   50.0 %             12       45.1 K        90.2 K
+                                                                   2 => 192.168.2.172:53 (active)                        1   50.0 %              9       45.0 K        90.0 K
+      64   10.1.0.10:443/TCP  LoadBalancer   snat   shop/web       1 => 192.168.1.20:8443 (active)                       3   75.0 %           1480        1.2 M         2.5 M
+                                                                   2 => 192.168.1.21:8443 (active)                       1   25.0 %            492        412 K         823 K
+                                                                   3 => 192.168.1.22:8443 (draining: terminating)        0    0.0 %             17       90.2 K         180 K
+      65   10.1.0.11:80/TCP   ExternalIPs    snat   shop/staging   -
       "
     `);
   });
@@ -92,6 +92,7 @@ describe('tables', () => {
       ID:             64
       Type:           LoadBalancer
       Mode:           snat
+      Clients:        everybody
       Table:          4099 slots
       Active flows:   1989
       New flows:      29.0 K

@@ -5,7 +5,15 @@ import { inspectMaps } from '../../../src/dataplane/inspect/open-inspector.ts';
 import { namesOf, unknownNames } from '../../../src/dataplane/service-names.ts';
 import { kernelStores } from '../../../src/dataplane/stores.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
-import { backend, type FlowRecord, flowRecord, flowState } from '../../../src/layout/generated.ts';
+import {
+  backend,
+  dropReason,
+  eventKind,
+  type FlowRecord,
+  flowFlag,
+  flowRecord,
+  flowState,
+} from '../../../src/layout/generated.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
@@ -155,11 +163,75 @@ test('flows: alive, holding a port, expired, and of a former life of the entry',
   expect(flows[2]?.idleSeconds).toBe(0);
 });
 
+test('IPv6: services, source ranges, flows and their SNAT address', async () => {
+  const kernel = new FakeKernel();
+  const applier = new Applier({
+    kernel,
+    maps: kernel.maps,
+    stores: kernelStores(kernel as unknown as Kernel),
+    agentNextHops: 96,
+    clock,
+  });
+  const six: DesiredService = {
+    ...DNS,
+    frontend: { vip: '2001:db8:1::2', port: 53, protocol: 'UDP' },
+    affinity: { timeout: 1 },
+    hash3: true,
+    sourceRanges: ['2001:db8:ff::/48'],
+    backends: [{ address: '2001:db8:3::5', port: 5353, weight: 7, state: 'active', node: 'w1' }],
+  };
+  const direct: DesiredService = { ...six, mode: 'gue', name: 'direct', frontend: DNS.frontend };
+  await applier.apply([direct, six], { ownAddresses: [], deletions: true });
+  const snat = {
+    ...CONFIG.snat,
+    ranges: [...CONFIG.snat.ranges, { first: 0x20010db8_00020000_00000000_00000010n, count: 4, own: false }],
+  };
+  const names = namesOf({ services: [direct, six] }, { ...CONFIG, snat }, HZ);
+  expect(JSON.parse(JSON.stringify(names))).toEqual(names);
+  const { maps } = kernel;
+  const inspect = inspectMaps({ kernel: kernel as unknown as Kernel, maps, clock, names: () => names });
+  const [one, two] = inspect.services();
+  expect(one).toMatchObject({ frontend: '10.1.0.2:53/UDP', mode: 'gue' });
+  expect(two).toMatchObject({
+    vip: '2001:db8:1::2',
+    frontend: '[2001:db8:1::2]:53/UDP',
+    mode: 'snat',
+    affinity: 'ClientIP',
+    hash: '3-tuple',
+    sourceRanges: ['2001:db8:ff::/48'],
+    backends: [{ address: '2001:db8:3::5', weight: 7, node: 'w1', slots: 251 }],
+  });
+  expect(inspect.maglev('[2001:db8:1::2]:53/UDP')?.fingerprint).toMatch(/^[0-9a-f]{16}$/);
+  const { view, stride, entries } = maps.arrays.backends;
+  const ours = Array.from({ length: entries }, (_, i) => i).find((i) => {
+    const entry = backend.read(view, i * stride);
+    return entry.family === 6 && entry.service === two?.id;
+  });
+  writeRecord(kernel, 1, {
+    client: [0x20010db8, 0, 0, 7],
+    vip: [0x20010db8, 0x00010000, 0, 2],
+    backend: ours as number,
+    state: flowState.FLOW_UDP,
+    flags: flowFlag.FLOW_F_V6,
+    snatIndex: 4,
+    seen: NOW,
+  });
+  expect(inspect.connections()).toMatchObject([
+    {
+      client: '[2001:db8::7]:40000',
+      frontend: '[2001:db8:1::2]:53/UDP',
+      snat: '[2001:db8:2::11]:1025',
+      backend: '[2001:db8:3::5]:5353',
+      service: 'default/dns',
+    },
+  ]);
+});
+
 test('drops and events: every reason has a name and help', async () => {
   const { inspect } = await setUp({ drop_counters: { 7: 3n }, service_drops: { [32 + 8]: 4n } });
   const { drops, events, services } = inspect().stats();
   expect(drops.map(({ reason }) => reason)).toContain('unknown-port');
-  expect([drops.length, events.length]).toEqual([17, 7]);
+  expect([drops.length, events.length]).toEqual([dropReason.DROP_REASONS - 1, eventKind.EVENT_KINDS]);
   expect([...drops, ...events].every(({ help }) => help.length > 20)).toBe(true);
   expect(services).toMatchObject([{ name: 'default/dns', drops: { 'no-backend': 4 } }]);
 });

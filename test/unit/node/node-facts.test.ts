@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { withPort } from '../../../src/net/address.ts';
+import { withPort } from '../../../src/net/with-port.ts';
 import { ensureBpffs, whereToMount } from '../../../src/node/bpffs.ts';
 import { findEgress, ingressDevices } from '../../../src/node/egress-devices.ts';
 import { type Link, listAddresses, routesTo, toLink } from '../../../src/node/ip.ts';

@@ -1,5 +1,5 @@
 /** Short ways to write the objects of the tests here. */
-import { withPort } from '../../../src/net/address.ts';
+import { withPort } from '../../../src/net/with-port.ts';
 import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
 import type { ServiceSettings } from '../../../src/services/service-settings.ts';
 import type { Endpoint, EndpointSlice, Origin, Service } from '../../../src/sources/kube-objects.ts';
