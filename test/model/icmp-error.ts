@@ -6,7 +6,7 @@ import { send } from './next-hop.ts';
 import { PROTOCOL } from './packet.ts';
 import { type Addresses, addressWords, rewriteIp, type Tuple } from './rewrite.ts';
 import { countEvent, drop, type Run, type Verdict } from './run.ts';
-import { type DropReason, flowKey } from './state.ts';
+import { type DropReason, flowKey, frontendKey } from './state.ts';
 import type { Packet } from './well-formed.ts';
 
 /** The quoted packet's ends, as it was sent. */
@@ -26,8 +26,11 @@ export function errorToBackend(run: Run, packet: Packet): Verdict {
   const { source, sourcePort, destination, destinationPort, protocol } = quote;
   const flow = run.state.flows.get(flowKey(destination, source, destinationPort, sourcePort, protocol));
   const backend = flow && backendOf(run, flow.backend, flow.backendGeneration);
-  if (flow === undefined || backend === undefined || source !== packet.destination)
+  if (source !== packet.destination || (flow !== undefined && backend === undefined))
     return drop(run, 'DROP_ICMP_NO_FLOW');
+  // Services with DSR are not this model's.
+  if (flow === undefined || backend === undefined)
+    return drop(run, 'DROP_ICMP_NO_FLOW', run.state.frontends.get(frontendKey(source, sourcePort, protocol)));
   if (packet.ttl <= 1) return drop(run, 'DROP_TTL', flow.service);
   const frame = translate(packet, quote, {
     outer: { source: packet.source, destination: backend.address },
