@@ -37,7 +37,7 @@ export function compareState(bed: Bed, state: ModelState, cpu: number): string[]
   const found: string[] = [];
   const expectEqual = (what: string, real: unknown, model: unknown): void => {
     if (isSame(real, model)) return;
-    found.push(`${what}: maps ${JSON.stringify(real)}, model ${JSON.stringify(model)}`);
+    found.push(`${what}: maps ${inWords(real)}, model ${inWords(model)}`);
   };
   compareRecords(bed, state, expectEqual);
   compareFlows(bed, state, expectEqual);
@@ -47,6 +47,9 @@ export function compareState(bed: Bed, state: ModelState, cpu: number): string[]
   compareCounters(bed, state, expectEqual);
   return found;
 }
+
+const inWords = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `0x${part.toString(16)}` : part));
 
 /** Plain values, arrays and objects of the same keys. */
 function isSame(a: unknown, b: unknown): boolean {
