@@ -40,6 +40,13 @@ static __always_inline void touch(const struct packet *pkt, struct remembered_fl
 	flow->seen = pkt->now;
 }
 
+/* Of a client only that it was seen. */
+static __always_inline void renew(const struct packet *pkt, struct remembered_flow *client)
+{
+	if (pkt->now - client->seen >= config.hz)
+		client->seen = pkt->now;
+}
+
 static __always_inline int go_to(struct scratch *scratch, __u32 backend)
 {
 	scratch->choice.backend = backend;
@@ -80,7 +87,11 @@ static __always_inline int write_remembered(struct scratch *scratch, __u32 to, i
 	flow.backend_generation = backend->generation;
 	if (store_remembered(&scratch->tuple, &flow, pkt->family))
 		return -1;
-	return with_client ? store_remembered(&scratch->client, &flow, pkt->family) : 0;
+	if (!with_client)
+		return 0;
+	/* A client is kept like an idle connection, whatever its packets are. */
+	flow.state = FLOW_ESTABLISHED;
+	return store_remembered(&scratch->client, &flow, pkt->family);
 }
 
 /* Remembers whose flow it is. If that fails it is the oldest owner's, and an
@@ -106,7 +117,6 @@ static __noinline int find_client(struct scratch *scratch, struct remembered *fo
 		return 0;
 	scratch->client = scratch->tuple;
 	scratch->client.client_port = 0;
-	scratch->client.vip_port = 0;
 	*found = find_remembered(&scratch->client, scratch->pkt.family, scratch->pkt.service);
 	if (found->alive && is_syn(&scratch->pkt) && !takes_connections(found->backend))
 		return 0;
@@ -125,7 +135,7 @@ static __always_inline int after_client(struct scratch *scratch, __u32 oldest, i
 {
 	if (!find_client(scratch, client))
 		return GO_ON + 1;
-	touch(&scratch->pkt, client->flow);
+	renew(&scratch->pkt, client->flow);
 	if (!is_syn(&scratch->pkt))
 		return go_to(scratch, client->backend);
 	return go_and_remember(scratch, client->backend, oldest, !known, 0);
@@ -160,7 +170,8 @@ static __always_inline int choose_in_window(struct scratch *scratch, __u32 oldes
 }
 
 /* After the window: where it is remembered to be, else to the slot's owner.
- * Nothing is added, and a connection that begins forgets the one before. */
+ * A connection that begins forgets the one before. Nothing is added, but new
+ * connections of a client that is remembered. */
 static __always_inline int choose_flipped(struct scratch *scratch, __u32 flags, struct remembered *known)
 {
 	struct packet *pkt;
@@ -172,10 +183,14 @@ static __always_inline int choose_flipped(struct scratch *scratch, __u32 flags, 
 		return go_as_known(scratch, known);
 	if (known->flow && is_syn(pkt))
 		forget_remembered(&scratch->tuple, pkt->family);
-	if (!(flags & SERVICE_F_AFFINITY) || !find_client(scratch, known) || !known->flow ||
-	    remembered_idle(known->flow, pkt->now))
+	if (!(flags & SERVICE_F_AFFINITY) || !begins(pkt) || !find_client(scratch, known) ||
+	    !known->flow || remembered_idle(known->flow, pkt->now))
 		return GO_ON;
-	return go_as_known(scratch, known);
+	renew(pkt, known->flow);
+	if (!is_syn(pkt))
+		return go_to(scratch, known->backend);
+	/* Its next packets know nothing of the client. */
+	return go_and_remember(scratch, known->backend, scratch->choice.backend, 1, 0);
 }
 
 /* Of a tracked slot: from its owner in scratch->choice.backend, whose the

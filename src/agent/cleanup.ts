@@ -12,6 +12,7 @@ import { removeNeighbours } from '../node/managed-neighbours.ts';
 import { restoreSysctls } from '../node/sysctl-record.ts';
 import { cleanupNodePins } from '../node-dataplane/open-node-dataplane.ts';
 import { removeVipDevice } from '../vip/vip-device.ts';
+import { readVipRecord } from '../vip/vip-record.ts';
 import type { NodeEffects } from './upkeep.ts';
 
 /** Returns lines that say what was done. Throws at the first thing that cannot be done; call it again then. */
@@ -21,6 +22,7 @@ export async function cleanup(
   effects: NodeEffects,
 ): Promise<string[]> {
   const { run, sysctls, identity, files } = effects;
+  const vipDevice = readVipRecord(files.vipDevice, identity)?.device;
   const done = await removeVipDevice({ recordFile: files.vipDevice, identity, run });
   if (existsSync(config.bpfDirectory)) {
     const pins = readdirSync(config.bpfDirectory).length;
@@ -40,7 +42,9 @@ export async function cleanup(
     ifindexOf: (device) => ifindexes.get(device),
   });
   done.push(...report.restored.map(({ path, from, to }) => `set ${path} from ${from} back to ${to}`));
-  done.push(...report.left.map(({ path, why }) => `left ${path} alone: ${why}`));
+  // The VIP device's own settings went with it.
+  const left = report.left.filter(({ path }) => !path.includes(`/conf/${vipDevice}/`));
+  done.push(...left.map(({ path, why }) => `left ${path} alone: ${why}`));
   // The seed and the drained mark are the operator's; all else was the agent's.
   for (const file of [files.neighbours, files.sysctls, files.names, config.api.socket]) {
     rmSync(file, { force: true });

@@ -5,7 +5,14 @@ import { parseConfig } from '../../src/config/parse-config.ts';
 import type { DataplaneMaps } from '../../src/dataplane/maps.ts';
 import { cleanupPins, type Dataplane, openDataplane } from '../../src/dataplane/open-dataplane.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { desiredServices, type FrontendAddress, frontendOf, VIP_RANGE } from './desired.ts';
+import {
+  desiredServices,
+  type FrontendAddress,
+  frontendOf,
+  type ServiceKind,
+  SNAT,
+  VIP_RANGES,
+} from './desired.ts';
 import { LAYOUT } from './namespace.ts';
 
 export interface BedOptions {
@@ -15,6 +22,10 @@ export interface BedOptions {
   readonly ports?: { readonly min: number; readonly max: number };
   /** Milliseconds; shorter than the configuration file allows. */
   readonly tcpSyn?: number;
+  /** Default: IPv4, TCP, SNAT. */
+  readonly kind?: ServiceKind;
+  /** Flows of tracked slots that there is room for. */
+  readonly remembered?: number;
 }
 
 export interface Bed {
@@ -45,8 +56,14 @@ function benchConfig(options: BedOptions) {
   const config = parseConfig(
     [
       'node: bench',
-      `vips: { ranges: [${VIP_RANGE}] }`,
+      `vips: { ranges: [${VIP_RANGES.join(', ')}] }`,
       `devices: [{ name: ${LAYOUT.device} }]`,
+      `mode: ${(options.kind ?? SNAT).mode}`,
+      'dsr:',
+      '  source: [172.20.0.0/16, fd00:20::/96]',
+      `  rememberedFlows: ${options.remembered ?? 1024}`,
+      // So that the flows of the longest list are remembered within seconds.
+      '  rememberPerSecond: 1000000',
       `snat: { addresses: [10.2.0.1-10.2.0.${options.snatCount}] }`,
     ].join('\n'),
     'bench',
@@ -103,7 +120,14 @@ export async function openEmptyBed(kernel: Kernel, options: BedOptions): Promise
 export async function openBed(kernel: Kernel, options: BedOptions): Promise<Bed> {
   const bed = await openEmptyBed(kernel, options);
   const { backendNetwork, backendHosts } = LAYOUT;
-  const state = desiredServices(options.services, BACKENDS_EACH, TABLE_SIZE, backendNetwork, backendHosts);
+  const state = desiredServices(
+    options.services,
+    BACKENDS_EACH,
+    TABLE_SIZE,
+    backendNetwork,
+    backendHosts,
+    options.kind,
+  );
   const report = await bed.dataplane.apply(state);
   if (report.created !== options.services || report.waiting.length > 0) {
     throw new Error(

@@ -5,7 +5,17 @@
 
 export const REFERENCE_PARSE_LRU_NS = 26;
 
-export const PATHS = ['pass', 'snat-forward', 'snat-reply', 'snat-new'] as const;
+export const DSR_PATHS = [
+  'dsr-ipip',
+  'dsr-ipip-new',
+  'dsr-ipip-udp',
+  'dsr-ipip6',
+  'dsr-gue',
+  'dsr-l2',
+  'dsr-tracked',
+] as const;
+export type DsrPath = (typeof DSR_PATHS)[number];
+export const PATHS = ['pass', 'snat-forward', 'snat-reply', 'snat-new', ...DSR_PATHS] as const;
 export type Path = (typeof PATHS)[number];
 
 /** How many tuples are rotated. */
@@ -16,6 +26,10 @@ export interface Limit {
   readonly ns: number;
   /** A limit fails the run when it is exceeded and `--enforce` is given; a goal is only shown. */
   readonly kind: 'limit' | 'goal';
+}
+
+function dsrGoals(path: DsrPath, ns: number, flows: readonly Flows[]) {
+  return flows.map((count) => ({ path, flows: count, ns, kind: 'goal' as const }));
 }
 
 const LIMITS: ReadonlyArray<{ path: Path; flows: Flows } & Limit> = [
@@ -29,7 +43,21 @@ const LIMITS: ReadonlyArray<{ path: Path; flows: Flows } & Limit> = [
   { path: 'snat-reply', flows: 524288, ns: 70, kind: 'goal' },
   { path: 'snat-new', flows: 65536, ns: 400, kind: 'goal' },
   { path: 'snat-new', flows: 4194304, ns: 900, kind: 'goal' },
+  // Nothing is kept for a flow, so their number makes no difference.
+  ...dsrGoals('dsr-ipip', 28, [1, 65536, 524288]),
+  ...dsrGoals('dsr-ipip-new', 28, [65536, 4194304]),
+  ...dsrGoals('dsr-ipip-udp', 28, [65536]),
+  ...dsrGoals('dsr-ipip6', 45, [1, 524288]),
+  ...dsrGoals('dsr-gue', 30, [1]),
+  ...dsrGoals('dsr-l2', 28, [1]),
+  { path: 'dsr-tracked', flows: 1, ns: 60, kind: 'goal' },
+  { path: 'dsr-tracked', flows: 524288, ns: 200, kind: 'goal' },
 ];
+
+/** With how many flows a path is measured. */
+export function flowsOf(path: Path): Flows[] {
+  return LIMITS.filter((limit) => limit.path === path).map(({ flows }) => flows);
+}
 
 /** On the reference machine. Throws for a path and number of flows that has none. */
 export function referenceLimit(path: Path, flows: Flows): Limit {

@@ -2,8 +2,9 @@
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { type Bed, type BedOptions, openBed } from './bed.ts';
 import { type BenchObject, compileObjects } from './compile-objects.ts';
+import { dsrBed, dsrScenario } from './dsr-paths.ts';
 import { type Floor, floorName, openFloor } from './floors.ts';
-import { type Flows, referenceLimit, scaledToMachine } from './limits.ts';
+import { DSR_PATHS, type Flows, flowsOf, referenceLimit, scaledToMachine } from './limits.ts';
 import { describeMachine } from './machine.ts';
 import { measureMaglev } from './maglev-times.ts';
 import { LAYOUT, pinnedCpu } from './namespace.ts';
@@ -63,6 +64,12 @@ async function pathScenarios(setting: Setting, beds: Bed[]): Promise<PathScenari
           wanted(path),
         ),
       );
+    }
+  }
+  for (const path of DSR_PATHS.filter(wanted)) {
+    for (const flows of flowsOf(path)) {
+      const bed = await open(dsrBed(path, flows));
+      scenarios.push(dsrScenario(kernel, bed, path, common(path, flows)));
     }
   }
   if (wanted('snat-new')) {
@@ -127,11 +134,17 @@ const FLOOR_OF = {
   'snat-forward': 'parse_lru',
   'snat-reply': 'parse_record',
   'snat-new': 'parse_insert',
+  'dsr-tracked': 'parse_lru',
 } as const;
+
+/** The floor of a path that keeps nothing for a flow is the same for any number of them. */
+function floorOf(path: PathScenario['path'], flows: Flows): string {
+  return path in FLOOR_OF ? floorName(FLOOR_OF[path as keyof typeof FLOOR_OF], flows) : 'parse';
+}
 
 function resultOf(measured: Measured<PathScenario>, floorNs: Record<string, number>): PathResult {
   const { path, flows, services } = measured.scenario;
-  const floor = floorNs[floorName(FLOOR_OF[path], flows)];
+  const floor = floorNs[floorOf(path, flows)];
   const parseLru = floorNs.parse_lru;
   if (floor === undefined || parseLru === undefined) throw new Error(`no floor was measured for ${path}`);
   return {

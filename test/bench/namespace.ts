@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { addressOf, BACKEND_PREFIX6 } from './desired.ts';
 
 const INSIDE = 'L4LB_BENCH_NAMESPACE';
 
@@ -63,7 +64,7 @@ function mountBpffs(): void {
 
 /** Devices, addresses, routes and neighbours; call it inside. Neighbours are static: nothing answers. */
 export function setUpNetwork(): void {
-  const { device, deviceMac, deviceIfindex, gateway, gatewayMac, backendHosts } = LAYOUT;
+  const { device, deviceMac, deviceIfindex, gateway, gatewayMac, backendNetwork, backendHosts } = LAYOUT;
   const backendMac = (n: number) =>
     `02:00:00:03:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`;
   ip([
@@ -73,12 +74,17 @@ export function setUpNetwork(): void {
     'link set far0 up',
     `addr add 10.0.0.1/24 dev ${device}`,
     `addr add 10.3.255.1/16 dev ${device}`,
+    `addr add fd00:3::1:1/64 dev ${device} nodad`,
     `neigh add ${gateway} lladdr ${gatewayMac} dev ${device} nud permanent`,
     `route add default via ${gateway} dev ${device}`,
     ...Array.from(
       { length: backendHosts },
       (_, n) => `neigh add 10.3.0.${n + 1} lladdr ${backendMac(n + 1)} dev ${device} nud permanent`,
     ),
+    ...Array.from({ length: backendHosts }, (_, n) => {
+      const address = addressOf(6, BACKEND_PREFIX6, backendNetwork + n + 1);
+      return `neigh add ${address} lladdr ${backendMac(n + 1)} dev ${device} nud permanent`;
+    }),
   ]);
   mountBpffs();
   for (const [key, value] of [
@@ -89,4 +95,5 @@ export function setUpNetwork(): void {
   ]) {
     writeFileSync(`/proc/sys/net/ipv4/${key}`, String(value));
   }
+  writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
 }

@@ -2,6 +2,7 @@
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import type { Bed } from './bed.ts';
 import { readCounted } from './counted.ts';
+import { type ServiceKind, SNAT } from './desired.ts';
 import { answerTuples, scattered } from './flow-tuples.ts';
 import { buildFrame } from './frame.ts';
 import type { Flows, Path } from './limits.ts';
@@ -37,25 +38,41 @@ export interface PathOptions {
   readonly iterations: number;
 }
 
-const FORWARDED: Expected = { verdict: XDP_TX, packetsIn: 1, packetsOut: 0, newFlows: 0, allowedEvents: [] };
+export const FORWARDED: Expected = {
+  verdict: XDP_TX,
+  packetsIn: 1,
+  packetsOut: 0,
+  newFlows: 0,
+  allowedEvents: [],
+};
 const ANSWERED: Expected = { ...FORWARDED, packetsIn: 0, packetsOut: 1 };
-const OPENED: Expected = { ...FORWARDED, newFlows: 1 };
+export const OPENED: Expected = { ...FORWARDED, newFlows: 1 };
 const PASSED: Expected = { ...FORWARDED, verdict: XDP_PASS, packetsIn: 0 };
 
-export function frameOf(tuple: Tuple, flags: number): Buffer {
+type FrameKind = Pick<ServiceKind, 'family' | 'protocol'>;
+
+export function frameOf(tuple: Tuple, flags: number, { family, protocol }: FrameKind = SNAT): Buffer {
   return buildFrame({
     sourceMac: LAYOUT.gatewayMac,
     destinationMac: LAYOUT.deviceMac,
-    protocol: 'TCP',
+    protocol,
+    family,
     tuple,
     flags,
   });
 }
 
-function wrappers(kernel: Kernel, bed: Bed, options: PathOptions, tuples: TupleList, flags: number) {
+export function wrappers(
+  kernel: Kernel,
+  bed: Bed,
+  options: PathOptions,
+  tuples: TupleList,
+  flags: number,
+  kind: FrameKind = SNAT,
+) {
   const common = {
     objectPath: options.wrapObject,
-    frame: frameOf(tuples.at(0), flags),
+    frame: frameOf(tuples.at(0), flags, kind),
     tupleCount: tuples.count,
     ingressIfindex: bed.ingressIfindex,
   };
@@ -65,7 +82,7 @@ function wrappers(kernel: Kernel, bed: Bed, options: PathOptions, tuples: TupleL
   return { wrapper, empty };
 }
 
-function prover(kernel: Kernel, bed: Bed, wrapper: Wrapper, expected: Expected) {
+export function prover(kernel: Kernel, bed: Bed, wrapper: Wrapper, expected: Expected) {
   return () => {
     const before = readCounted(kernel, bed.maps, wrapper);
     return (iterations: number, verdict: number) =>
@@ -111,7 +128,7 @@ const TOUCH_AGAIN = 400;
  * Touches all flows before the slices, and again when some time has passed. Once a second and flow the
  * program does more, and how many packets meet that depends on their rate; here none does.
  */
-function touching(wrapper: Wrapper, flows: number): Pick<Scenario, 'warm' | 'keep'> {
+export function touching(wrapper: Wrapper, flows: number): Pick<Scenario, 'warm' | 'keep'> {
   const iterations = Math.max(1000, flows);
   let touched = 0;
   const touch = () => {

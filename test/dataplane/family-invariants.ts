@@ -33,21 +33,22 @@ function addressWord(bytes: Buffer, family: number): bigint {
 
 /**
  * Throws when a tunnel's entry has a sum that is of neither tunnel mode. Between the two modes entries
- * change before the mode does; without an outer source the network part is 0.
+ * change before the mode does.
  */
-export function checkStamp(index: number, entry: Backend, owner: Service): void {
+export function checkStamp(index: number, entry: Backend, owner: Service, source: number): void {
   const mode = owner.flags & 3;
   if (mode !== 1 && mode !== 2) return;
   const inner = owner.key.family === 4 ? 4 : 41;
-  const allowed = entry.family === 4 ? [headerSum(entry, inner), headerSum(entry, 17)] : [0];
+  const allowed = entry.family === 4 ? [headerSum(entry, source, inner), headerSum(entry, source, 17)] : [0];
   if (!allowed.includes(entry.outerChecksum)) {
     throw new Error(`backend ${index} has the outer checksum ${entry.outerChecksum}, not ${allowed}`);
   }
 }
 
 /** Over the bytes of the outer header, as a little-endian machine loads them. */
-function headerSum(entry: Backend, protocol: number): number {
+function headerSum(entry: Backend, source: number, protocol: number): number {
   const header = Buffer.from([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  header.writeUInt32BE(source, 12);
   header.writeUInt32BE(entry.addr[0] as number, 16);
   let sum = 0;
   for (let at = 0; at < header.length; at += 2) sum += header.readUInt16LE(at);

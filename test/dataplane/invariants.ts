@@ -81,8 +81,8 @@ export function liveServices(maps: DataplaneMaps, kernel: Entries): Map<string, 
   return live;
 }
 
-/** Throws on the first thing that is not as it must be. */
-export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable {
+/** Throws on the first thing that is not as it must be. outerSource: the network part, a natural number. */
+export function checkInvariants(maps: DataplaneMaps, kernel: Entries, outerSource = 0): Reachable {
   const { services, maglev_slots: slotArray, backends, next_hops: nextHops } = maps.arrays;
   const reachable: Reachable = {
     services: new Set(),
@@ -109,7 +109,7 @@ export function checkInvariants(maps: DataplaneMaps, kernel: Entries): Reachable
       if (!isRight || entry.service !== live.index) {
         throw new Error(`${name} names backend ${index}: state ${entry.state}, service ${entry.service}`);
       }
-      checkStamp(index, entry, live.value);
+      checkStamp(index, entry, live.value, outerSource);
       reachable.backends.add(index);
     }
     checkOldest(name, live);

@@ -12,6 +12,14 @@ const BEFORE: DesiredService[] = [
   { ...serviceOn('10.1.0.6', [backendAt('10.0.0.1')]), sourceRanges: ['192.0.2.0/24', '198.51.100.0/24'] },
   { ...serviceOn('10.1.0.7', [backendAt('10.0.0.1')]), sourceRanges: ['192.0.2.0/24'] },
   { ...serviceOn('2001:db8:1::2', [backendAt('2001:db8:3::1')]), mode: 'ipip' as const },
+  // Slots of backends that stay are tracked, and one of the oldest owners goes.
+  {
+    ...serviceOn(
+      '10.1.0.8',
+      [1, 2, 3].map((host) => backendAt(`10.0.0.${host}`)),
+    ),
+    mode: 'ipip' as const,
+  },
 ];
 /**
  * One service grows out of its block, two go, two come, one stays as it is; source ranges come and go, and
@@ -30,6 +38,13 @@ const AFTER: DesiredService[] = [
     sourceRanges: ['10.0.0.0/8', '192.0.2.0/24'],
   },
   { ...serviceOn('2001:db8:1::2', [backendAt('10.0.0.1')]), mode: 'gue' as const },
+  {
+    ...serviceOn(
+      '10.1.0.8',
+      [1, 2, 4].map((host) => backendAt(`10.0.0.${host}`)),
+    ),
+    mode: 'ipip' as const,
+  },
   { ...serviceOn('2001:db8:1::3', [backendAt('2001:db8:3::1')]), sourceRanges: ['2001:db8:ff::/48'] },
 ];
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { DSR_PATHS } from '../../bench/limits.ts';
 import { readOptions } from '../../bench/options.ts';
 
 describe('options', () => {
   it('measure everything in five rounds unless told otherwise', () => {
     expect(readOptions([], {})).toEqual({
-      only: ['pass', 'snat-forward', 'snat-reply', 'snat-new'],
+      only: ['pass', 'snat-forward', 'snat-reply', 'snat-new', ...DSR_PATHS],
       json: false,
       enforce: false,
       quick: false,
