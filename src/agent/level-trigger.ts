@@ -31,6 +31,8 @@ export class LevelTrigger {
   readonly #timers: Timers;
   #dirty = false;
   #running: Promise<void> | undefined;
+  /** The run that has not begun yet, for those who wait for its end. */
+  #next: { readonly ended: Promise<void>; readonly end: () => void } | undefined;
   #stopped = false;
   #failures = 0;
   #cancelRetry: (() => void) | undefined;
@@ -44,8 +46,11 @@ export class LevelTrigger {
   trigger(): Promise<void> {
     if (this.#stopped) return Promise.resolve();
     this.#dirty = true;
+    this.#next ??= promisedRun();
+    const { ended } = this.#next;
     this.#running ??= this.#run();
-    return this.#running;
+    // Not the end of #running: while events keep coming, which they may for ever, there is none.
+    return ended;
   }
 
   /** Lets the run in progress end and starts none after it. */
@@ -60,6 +65,8 @@ export class LevelTrigger {
     await Promise.resolve();
     while (this.#dirty && !this.#stopped) {
       this.#dirty = false;
+      const run = this.#next;
+      this.#next = undefined;
       this.#cancelRetry?.();
       this.#cancelRetry = undefined;
       try {
@@ -68,9 +75,12 @@ export class LevelTrigger {
       } catch (error) {
         this.#failed(error);
       }
+      run?.end();
     }
     // In the same turn as the last look at #dirty: an event after it starts a run of its own.
     this.#running = undefined;
+    this.#next?.end();
+    this.#next = undefined;
   }
 
   #failed(error: unknown): void {
@@ -82,4 +92,12 @@ export class LevelTrigger {
     if (this.#stopped) return;
     this.#cancelRetry = this.#timers.after(retryMs, () => void this.trigger());
   }
+}
+
+function promisedRun(): { ended: Promise<void>; end: () => void } {
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return { ended, end };
 }

@@ -35,14 +35,32 @@ describe('level trigger', () => {
       },
       onFailure: () => undefined,
     });
-    const done = trigger.trigger();
     for (let i = 0; i < 5; i++) void trigger.trigger();
     await settle();
     expect(runs).toBe(1);
     for (let i = 0; i < 5; i++) void trigger.trigger();
     release();
-    await done;
+    await trigger.trigger();
+    await settle();
     expect(runs).toBe(2);
+  });
+
+  test('who waits is done after the next run, though every run causes another', async () => {
+    let ended = 0;
+    const trigger: LevelTrigger = new LevelTrigger({
+      work: async () => {
+        await settle();
+        ended += 1;
+        void trigger.trigger();
+      },
+      onFailure: () => undefined,
+    });
+    await trigger.trigger();
+    expect(ended).toBe(1);
+    // In the middle of a run: that one may have begun before what this call is about.
+    await trigger.trigger();
+    expect(ended).toBe(3);
+    await trigger.stop();
   });
 
   test('a failure is tried again, later each time up to the limit; success starts over', async () => {
