@@ -243,7 +243,7 @@ struct flow_key6 {
 
 /*
  * A flow of a tracked slot that is remembered, by its tuple; or a client of a
- * service with affinity, by a tuple without ports. In place only the last
+ * service with affinity, by a tuple with client port 0. In place only the last
  * eight bytes change, by one store.
  */
 struct remembered_flow {

@@ -152,7 +152,7 @@ class History {
     const choice = chooseTracked(this.#world(service, tokensOf), this.#trackedService(flow), {
       hash: bed.hash(flow, this.hasAffinity ? { affinity: true } : {}),
       flow: this.#key(flow),
-      client: this.#key({ ...flow, clientPort: 0, vipPort: 0 }),
+      client: this.#key({ ...flow, clientPort: 0 }),
       protocol: flow.protocol === 6 ? 'TCP' : 'UDP',
       syn: flow.protocol === 6 && flags === syn,
       fin: flow.protocol === 6 && (flags & fin) !== 0,
