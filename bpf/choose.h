@@ -5,6 +5,7 @@
 #include "frontend.h"
 #include "maglev.h"
 #include "read_packet.h"
+#include "source_ranges.h"
 
 #define CHOSE_DSR (GO_ON + 2)
 
@@ -80,6 +81,8 @@ static __always_inline int choose(struct packet *pkt, __u32 *backend)
 	}
 	if (is_dsr(service))
 		return CHOSE_DSR;
+	if (!has_client(service, pkt))
+		return DROP(DROP_SOURCE_RANGE);
 	if (pkt->protocol == IPPROTO_TCP && !is_syn(pkt))
 		return DROP(DROP_NO_FLOW);
 	return choose_backend(pkt, service, backend);

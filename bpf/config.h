@@ -6,7 +6,7 @@
 #pragma once
 
 #include "clock.h"
-#include "types.h"
+#include "config_types.h"
 
 const volatile struct lb_config config = {};
 

@@ -151,6 +151,8 @@ static __noinline int forward_dsr(hook_ctx *ctx, struct scratch *scratch)
 	service = bpf_map_lookup_elem(&services, &scratch->pkt.service);
 	if (!service)
 		return DROP(DROP_INTERNAL);
+	if (!has_client(service, &scratch->pkt))
+		return DROP(DROP_SOURCE_RANGE);
 	read_choice(ctx, scratch);
 	result = choose_dsr(scratch, service);
 	if (result)

@@ -9,24 +9,17 @@
 #include "icmp_dsr.h"
 #include "quote.h"
 
-/* What the error shall say. */
-struct error_view {
-	const __u32 *from;	/* of the outer header */
-	const __u32 *to;
-	const __u32 *source;	/* of the quoted one */
-	const __u32 *destination;
-	__u32 ports;
-};
-
-/* The quoted header; its addresses' difference stays for the caller to sum, as
- * IPv4's own checksum takes it up. */
-static __always_inline int rewrite_quote(void *inner, const void *end, const struct packet *pkt,
-					 const struct quote *quote, const struct error_view *view)
+/* The quoted header. Its own checksum, which IPv4 has, takes up the difference
+ * of the addresses; IPv6's is left for the ICMP checksum. */
+static __always_inline int rewrite_quoted_ip(void *inner, const void *end,
+					     const struct scratch *scratch)
 {
+	const struct error_view *view = &scratch->view;
+	const struct quote *quote = &scratch->quote;
 	struct ipv6hdr *ip6 = inner;
 	struct iphdr *ip = inner;
 
-	if (pkt->family == FAMILY_V6) {
+	if (scratch->pkt.family == FAMILY_V6) {
 		if ((void *)(ip6 + 1) > end)
 			return -1;
 		copy_address(ip6->saddr.in6_u.u6_addr32, view->source);
@@ -43,47 +36,54 @@ static __always_inline int rewrite_quote(void *inner, const void *end, const str
 	return 0;
 }
 
-static __always_inline __u32 outer_diff(const struct packet *pkt, const struct error_view *view)
+/* Differences of two pairs of addresses, folded. */
+static __noinline __u32 pair_diff(const __u32 *a, const __u32 *to_a, const __u32 *b,
+				  const __u32 *to_b)
 {
-	return checksum_fold(address_diff(pkt->source, view->from) +
-			     address_diff(pkt->destination, view->to));
+	if (!a || !to_a || !b || !to_b)
+		return 0;
+	return checksum_fold(address_diff(a, to_a) + address_diff(b, to_b));
 }
 
-/* IPv6's ICMP checksum covers all addresses, IPv4's none that matters. */
-static __always_inline __u32 error_diff(const struct packet *pkt, const struct quote *quote,
-					const struct error_view *view)
+/* The ICMP header and the quote; outer: the difference of the outer addresses,
+ * which IPv6's ICMP checksum covers, as it does the quoted ones. */
+static __noinline int rewrite_quote(hook_ctx *ctx, struct scratch *scratch, __u32 outer)
 {
+	struct error_view *view = &scratch->view;
+	struct quote *quote = &scratch->quote;
 	__u32 diff = checksum_diff(quote->ports, view->ports);
-
-	if (pkt->family == FAMILY_V6)
-		diff += outer_diff(pkt, view) +
-			checksum_fold(address_diff(quote->source, view->source) +
-				      address_diff(quote->destination, view->destination));
-	return diff;
-}
-
-static __noinline int rewrite_error(hook_ctx *ctx, const struct packet *pkt,
-				    const struct quote *quote, const struct error_view *view)
-{
-	struct rewrite outer = {};
 	struct icmp_header *icmp;
 	struct headers at;
-	void *inner, *l4;
+	void *l4;
 
-	if (!pkt || !quote || !view)
-		return DROP(DROP_INTERNAL);
-	find_headers(ctx, pkt, &at);
+	if (scratch->pkt.family == FAMILY_V6)
+		diff += outer + pair_diff(quote->source, view->source, quote->destination,
+					  view->destination);
+	find_headers(ctx, &scratch->pkt, &at);
 	icmp = at.l4;
-	inner = icmp + 1;
-	l4 = inner + (quote->l3_size & 0x3f);
-	if (inner > at.end || l4 + 8 > at.end || rewrite_quote(inner, at.end, pkt, quote, view))
-		return DROP(DROP_TRUNCATED);
-	icmp->checksum = checksum_apply(icmp->checksum, error_diff(pkt, quote, view));
+	l4 = (void *)(icmp + 1) + (quote->l3_size & 0x3f);
+	if ((void *)(icmp + 1) > at.end || l4 + 8 > at.end)
+		return -1;
+	icmp->checksum = checksum_apply(icmp->checksum, diff);
 	*(__u32 *)l4 = view->ports;
-	outer.source = view->from;
-	outer.destination = view->to;
-	outer.l3_delta = checksum_fold(outer_diff(pkt, view) + TTL_LESS_ONE_DELTA);
-	if (pkt->family == FAMILY_V6 && at.ip + sizeof(struct ipv6hdr) <= at.end)
+	return rewrite_quoted_ip(icmp + 1, at.end, scratch);
+}
+
+/* From what was quoted to scratch->view. */
+static __noinline int rewrite_error(hook_ctx *ctx, struct scratch *scratch)
+{
+	struct packet *pkt = &scratch->pkt;
+	struct rewrite outer = {
+		.source = scratch->view.from, .destination = scratch->view.to,
+	};
+	__u32 diff = pair_diff(pkt->source, outer.source, pkt->destination, outer.destination);
+	struct headers at;
+
+	if (rewrite_quote(ctx, scratch, diff))
+		return DROP(DROP_TRUNCATED);
+	outer.l3_delta = checksum_fold(diff + TTL_LESS_ONE_DELTA);
+	find_headers(ctx, pkt, &at);
+	if (at.ip + sizeof(struct ipv6hdr) <= at.end && pkt->family == FAMILY_V6)
 		rewrite_ipv6(at.ip, pkt, &outer);
 	else if (at.ip + sizeof(struct iphdr) <= at.end)
 		rewrite_ipv4(at.ip, pkt, &outer);
@@ -97,7 +97,6 @@ static __noinline int error_to_backend(hook_ctx *ctx, struct scratch *scratch)
 	struct quote *quote = &scratch->quote;
 	struct packet *pkt = &scratch->pkt;
 	struct flow_forward *flow;
-	struct error_view view;
 	struct backend *backend;
 	__u32 hop;
 	int result;
@@ -114,13 +113,13 @@ static __noinline int error_to_backend(hook_ctx *ctx, struct scratch *scratch)
 	pkt->service = flow->service;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
-	view.from = pkt->source;
-	view.to = backend->addr;
-	view.source = backend->addr;
-	view.destination = flow->snat_addr;
-	view.ports = backend->port | (__u32)flow->snat_port << 16;
+	copy_address(scratch->view.from, pkt->source);
+	copy_address(scratch->view.to, backend->addr);
+	copy_address(scratch->view.source, backend->addr);
+	copy_address(scratch->view.destination, flow->snat_addr);
+	scratch->view.ports = backend->port | (__u32)flow->snat_port << 16;
 	hop = backend->next_hop;
-	result = rewrite_error(ctx, pkt, quote, &view);
+	result = rewrite_error(ctx, scratch);
 	if (result)
 		return result;
 	return send_to(ctx, pkt, hop ? bpf_map_lookup_elem(&next_hops, &hop) : NULL);
@@ -133,7 +132,6 @@ static __noinline int error_to_client(hook_ctx *ctx, struct scratch *scratch)
 	struct quote *quote = &scratch->quote;
 	struct packet *pkt = &scratch->pkt;
 	struct flow_record *record;
-	struct error_view view;
 	int result;
 
 	/* As the answer that the quoted packet would have had. */
@@ -150,12 +148,13 @@ static __noinline int error_to_client(hook_ctx *ctx, struct scratch *scratch)
 	pkt->service = record->service;
 	if (pkt->ttl <= 1)
 		return DROP(DROP_TTL);
-	view.from = same_address(pkt->source, quote->destination) ? record->vip : pkt->source;
-	view.to = record->client;
-	view.source = record->client;
-	view.destination = record->vip;
-	view.ports = record->client_port | (__u32)record->vip_port << 16;
-	result = rewrite_error(ctx, pkt, quote, &view);
+	copy_address(scratch->view.from, same_address(pkt->source, quote->destination) ?
+						 record->vip : pkt->source);
+	copy_address(scratch->view.to, record->client);
+	copy_address(scratch->view.source, record->client);
+	copy_address(scratch->view.destination, record->vip);
+	scratch->view.ports = record->client_port | (__u32)record->vip_port << 16;
+	result = rewrite_error(ctx, scratch);
 	if (result)
 		return result;
 	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));

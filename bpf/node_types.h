@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "types.h"
+#include "config_types.h"
 
 /* Why the node program drops, beside the reasons of enum drop_reason that
  * reading a packet has. Append only. */

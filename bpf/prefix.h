@@ -3,7 +3,7 @@
  * constant, the room of the list. Addresses as loaded from the wire. */
 #pragma once
 
-#include "types.h"
+#include "config_types.h"
 
 static __always_inline int in_prefixes4(const volatile struct prefix4 *list, __u32 count,
 					const int most, __u32 address)

@@ -18,12 +18,22 @@ struct dsr_choice {
 	__u16 dont_fragment;
 };
 
+/* What an ICMP error shall say. */
+struct error_view {
+	__u32 from[4];		/* of the outer header */
+	__u32 to[4];
+	__u32 source[4];	/* of the quoted one */
+	__u32 destination[4];
+	__u32 ports;
+};
+
 struct scratch {
 	struct packet pkt;
 	struct flow_key6 tuple;		/* of the packet, or of the one an ICMP error quotes */
 	struct flow_forward opened;	/* a flow that this packet opens */
 	struct dsr_choice choice;
 	struct flow_key6 client;	/* the tuple without ports */
+	struct error_view view;
 	struct quote quote;		/* what an ICMP error quotes */
 	struct packet quoted;		/* the answer to that */
 };
