@@ -33,6 +33,7 @@ events { worker_connections 4096; }
 http {
 	access_log off;
 	keepalive_requests 10000000;
+	keepalive_timeout 1h;
 ${temporary}${servers}}
 `;
 }
