@@ -7,6 +7,7 @@ import { agentConfig, agentConfigText, type ConfigTree } from './agent-config.ts
 import type { CommandResult, RunOptions } from './command.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { manifestDirectory } from './manifests.ts';
+import { patience } from './patience.ts';
 import { PROJECT, type Rig } from './rig.ts';
 import { vipDeviceKind } from './vip-device.ts';
 import { waitFor } from './wait.ts';
@@ -75,7 +76,8 @@ export class Agent {
 
   #ask(method: string, path: string, fine: readonly number[] = [200]): Promise<string> {
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: this.socket, method, path, timeout: 10_000 }, (response) => {
+      const timeout = patience(10_000);
+      const asked = request({ socketPath: this.socket, method, path, timeout }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);

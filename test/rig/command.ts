@@ -1,6 +1,7 @@
 /** Runs programs to their end and says what went wrong when they fail. */
 import { spawn } from 'node:child_process';
 import type { StepGroup } from './build-plan.ts';
+import { patience } from './patience.ts';
 
 export interface CommandResult {
   /** Exit status; 128 + n when signal n ended it, as a shell says it. */
@@ -34,7 +35,7 @@ export class CommandError extends Error {
 /** Throws a CommandError that holds what the program said, unless it ends with 0 or may fail. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
   const [program = '', ...args] = command;
-  const timeout = options.timeout ?? 10_000;
+  const timeout = patience(options.timeout ?? 10_000);
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: 'pipe',

@@ -5,13 +5,14 @@ import type { DnsLoadSettings } from './load/dns-load.ts';
 import type { HttpLoadSettings } from './load/http-load.ts';
 import type { StreamLoadSettings } from './load/stream-load.ts';
 import type { ManagedProcess } from './managed-process.ts';
+import { patience } from './patience.ts';
 import type { Rig } from './rig.ts';
 import { ZONE } from './server-configs.ts';
 import { program } from './servers.ts';
 import { waitFor } from './wait.ts';
 
 /** Milliseconds a load program gets to answer; it may be waiting for its own last requests. */
-const PATIENCE = 20_000;
+const PATIENCE = patience(20_000);
 
 export class Load<T> {
   readonly #process: ManagedProcess;

@@ -35,6 +35,7 @@ http {
 	access_log off;
 	client_max_body_size 16m;
 	keepalive_requests 10000000;
+	keepalive_timeout 1h;
 ${temporary}${servers}}
 `;
 }

@@ -1,4 +1,5 @@
 /** Waits for a state of the world by looking at it, never by sleeping and hoping. */
+import { patience } from './patience.ts';
 
 export interface WaitOptions {
   /** Milliseconds until it is given up, default 15 s. */
@@ -27,7 +28,8 @@ export async function waitFor<T>(
   look: () => Promise<T | undefined | false>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const { timeout = 15_000, interval = 50 } = options;
+  const { interval = 50 } = options;
+  const timeout = patience(options.timeout ?? 15_000);
   const deadline = Date.now() + timeout;
   let last: unknown;
   for (;;) {

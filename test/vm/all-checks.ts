@@ -1,0 +1,17 @@
+/** Every check of the VM, in the order they run. A new one is added here, and nowhere else. */
+import type { Check } from './check.ts';
+import { forwardingChecks } from './checks/forwarding.ts';
+import { lossyPathChecks } from './checks/lossy-path.ts';
+import { programChecks } from './checks/programs.ts';
+import { survivalChecks } from './checks/survival.ts';
+import { vipDeviceChecks } from './checks/vip-device.ts';
+import type { VmBed } from './vm-bed.ts';
+
+export const allChecks: ReadonlyArray<Check<VmBed>> = [
+  ...programChecks,
+  ...vipDeviceChecks,
+  ...forwardingChecks,
+  ...lossyPathChecks,
+  // Last, because it ends the agent.
+  ...survivalChecks,
+];
