@@ -23,7 +23,7 @@ import { planTargets } from '../node-dataplane/plan-targets.ts';
 import { buildDesiredState } from '../services/build-desired-state.ts';
 import type { DesiredState, Problem } from '../services/desired-state.ts';
 import type { ServiceSettings } from '../services/service-settings.ts';
-import { ManifestDirectory } from '../sources/manifest-directory.ts';
+import { openSource } from '../sources/open-source.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
 import { nodeServiceSettings } from './node-settings.ts';
 import { surveyWorker } from './survey-worker.ts';
@@ -75,10 +75,7 @@ export class NodeAgent {
     this.#survey = options.survey;
     this.#nodeProblems = options.problems;
     this.dataplane = options.dataplane;
-    this.source = new ManifestDirectory({
-      directory: options.config.source.manifests,
-      secondLook: options.config.source.secondLook,
-    });
+    this.source = openSource(options.config.source);
     this.#loop = new LevelTrigger({
       work: () => this.#work(),
       onFailure: (err, retryMs) => this.#log.error({ err, retryMs }, 'reconcile failed'),

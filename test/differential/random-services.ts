@@ -32,9 +32,20 @@ export function randomServices(random: Random): DesiredService[] {
   ]);
   return both
     .filter(() => random.chance(0.9))
-    .map(({ frontend: [vip, port, protocol, target], isV6 }) =>
-      service(isV6 ? mirror(vip) : vip, port, protocol, randomBackends(random, target, isV6)),
-    );
+    .map(({ frontend: [vip, port, protocol, target], isV6 }) => ({
+      ...service(isV6 ? mirror(vip) : vip, port, protocol, randomBackends(random, target, isV6)),
+      ...randomPolicy(random, isV6),
+    }));
+}
+
+/** Now and then: some clients only, the client's address or no ports in the hash. */
+function randomPolicy(random: Random, isV6: boolean): Partial<DesiredService> {
+  const range = isV6 ? `${mirrorText('198.51.100.0')}/64` : '198.51.100.0/24';
+  return {
+    ...(random.chance(0.1) ? { sourceRanges: [range] } : {}),
+    ...(random.chance(0.1) ? { affinity: { timeout: 10_800_000 } } : {}),
+    ...(random.chance(0.1) ? { hash3: true } : {}),
+  };
 }
 
 function randomBackends(random: Random, port: number, isV6: boolean): DesiredBackend[] {

@@ -8,7 +8,7 @@ import { refuse } from './reject.ts';
 import { countFlow, drop, type Run, type Verdict } from './run.ts';
 import { allocatePort, releasePort } from './snat-port.ts';
 import { type Forward, flowKey, frontendKey, recordAt } from './state.ts';
-import { isSyn, type Packet } from './well-formed.ts';
+import { isInRange, isSyn, type Packet } from './well-formed.ts';
 
 export function newFlow(run: Run, packet: Packet): Verdict {
   const { config, frontends, services, backends } = run.state;
@@ -17,6 +17,9 @@ export function newFlow(run: Run, packet: Packet): Verdict {
     if (!frontends.has(frontendKey(packet.destination, 0, 0))) return drop(run, 'DROP_UNKNOWN_VIP');
     return refuse(run, packet, 'DROP_UNKNOWN_PORT', config.rejectUnknownPort);
   }
+  const sources = services.get(service)?.sources;
+  if (sources !== undefined && !sources.some((range) => isInRange(range, packet.source)))
+    return drop(run, 'DROP_SOURCE_RANGE', service);
   if (packet.protocol === PROTOCOL.tcp && !isSyn(packet)) {
     return refuse(run, packet, 'DROP_NO_FLOW', config.rejectNoFlow, service);
   }

@@ -26,7 +26,8 @@ export type DropReason =
   | 'DROP_REJECT_LIMITED'
   | 'DROP_INTERNAL'
   | 'DROP_EXTENSION_HEADER'
-  | 'DROP_ICMP_NO_FLOW';
+  | 'DROP_ICMP_NO_FLOW'
+  | 'DROP_SOURCE_RANGE';
 
 export type EventKind =
   | 'EVENT_ECHO_ANSWERED'
@@ -86,6 +87,8 @@ export interface Service {
   /** Counts the lives of this index. */
   readonly generation: number;
   readonly hashed?: HashedParts;
+  /** Undefined: any client may come. */
+  readonly sources?: ReadonlyArray<{ readonly network: Address; readonly mask: Address }>;
   /** Undefined: the service has no table. */
   table: { readonly slots: ArrayLike<number>; readonly block: number } | undefined;
 }

@@ -75,7 +75,8 @@ export function whoseIs(config: ModelConfig, address: Address): Destination | un
   return { kind: 'snat', index, own: config.snat[index]?.own ?? false };
 }
 
-function isInRange({ network, mask }: ModelConfig['vips'][number], address: Address): boolean {
+/** Of the same family, and inside. */
+export function isInRange({ network, mask }: ModelConfig['vips'][number], address: Address): boolean {
   if (isV6(address)) return isV6(network) && isV6(mask) && (address & mask) === network;
   return !isV6(network) && !isV6(mask) && (address & mask) >>> 0 === network;
 }

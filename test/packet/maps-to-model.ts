@@ -1,5 +1,6 @@
 /** What the agent wrote into the maps, as model state: configuration only, flows are the model's own. */
 import { agentNextHops } from '../../src/dataplane/room.ts';
+import { readSourceRanges, type SourceRange } from '../../src/dataplane/source-ranges.ts';
 import {
   addressFamily,
   backend as backendLayout,
@@ -7,6 +8,7 @@ import {
   flowState,
   nextHop as nextHopLayout,
   SLOTS_PER_LINE,
+  serviceFlag,
   service as serviceLayout,
   TABLE_BLOCK_MASK,
   TABLE_BLOCK_SHIFT,
@@ -14,7 +16,7 @@ import {
   TABLE_CLASS_SHIFT,
   TABLE_LINE_BITS,
 } from '../../src/layout/generated.ts';
-import { addressAfter } from '../../src/net/prefix.ts';
+import { addressAfter, parsePrefix } from '../../src/net/prefix.ts';
 import { TABLE_SIZES } from '../../src/services/desired-state.ts';
 import type { Address } from '../model/bytes.ts';
 import {
@@ -104,15 +106,32 @@ export function readConfiguration(bed: Bed, state: ModelState): void {
 function readServices(bed: Bed, state: ModelState): void {
   const { view, stride, entries } = bed.maps.arrays.services;
   const former = new Map(state.services);
+  const ranges = readSourceRanges(bed.map('source_ranges'), bed.kernel);
   state.frontends.clear();
   state.services.clear();
   for (let index = 1; index < entries; index += 1) {
-    const { key, table, generation } = serviceLayout.read(view, index * stride);
+    const { key, table, generation, flags } = serviceLayout.read(view, index * stride);
     if (former.get(index)?.generation !== generation) forgetService(state, index);
     if (key.family === 0) continue;
     state.frontends.set(frontendKey(addressOf(key.addr, key.family), key.port, key.protocol), index);
-    state.services.set(index, { generation, table: tableOf(bed, table) });
+    const sources = flags & serviceFlag.SERVICE_F_SOURCES ? { sources: sourcesOf(ranges, index) } : {};
+    const hashed = {
+      affinity: (flags & serviceFlag.SERVICE_F_AFFINITY) !== 0,
+      hash3: (flags & serviceFlag.SERVICE_F_HASH3) !== 0,
+    };
+    state.services.set(index, { generation, table: tableOf(bed, table), hashed, ...sources });
   }
+}
+
+function sourcesOf(ranges: readonly SourceRange[], index: number): NonNullable<Service['sources']> {
+  return ranges
+    .filter(({ service }) => service === index)
+    .map(({ range }) => {
+      const prefix = parsePrefix(range);
+      if (prefix === undefined) throw new Error(`not a prefix: ${range}`);
+      const { network, length } = prefix;
+      return { network, mask: typeof network === 'number' ? mask4(length) : mask6(length) };
+    });
 }
 
 /** A new life of an index begins with counters of zero. */

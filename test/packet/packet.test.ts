@@ -10,6 +10,7 @@ import { IPV6_CASES } from './cases/ipv6-cases.ts';
 import { NEXT_HOP_CASES } from './cases/next-hop-cases.ts';
 import { PORT_CASES } from './cases/port-cases.ts';
 import { REFUSAL_CASES } from './cases/refusal-cases.ts';
+import { SOURCE_RANGE_CASES } from './cases/source-range-cases.ts';
 import { enterNetwork } from './network.ts';
 import { SNAT_OUTCOMES } from './reached.ts';
 import { Scene } from './scene.ts';
@@ -24,6 +25,7 @@ const CASES: readonly Case[] = [
   ...FRAGMENT_CASES,
   ...ICMP_ERROR_CASES,
   ...IPV6_CASES,
+  ...SOURCE_RANGE_CASES,
 ];
 
 const SETUPS = {

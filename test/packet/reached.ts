@@ -1,14 +1,8 @@
 /** Which drop reasons and events the tests of one path have to reach. */
 import { dropReason, eventKind } from '../../src/layout/generated.ts';
 
-/** Of services with DSR or source ranges only; test/packet/dsr reaches them. */
-const OF_DSR = [
-  'DROP_SOURCE_RANGE',
-  'DROP_TOO_BIG',
-  'EVENT_REMEMBERED',
-  'EVENT_NOT_REMEMBERED',
-  'EVENT_TOO_BIG_ANSWERED',
-];
+/** Of services with DSR only; test/packet/dsr reaches them. */
+const OF_DSR = ['DROP_TOO_BIG', 'EVENT_REMEMBERED', 'EVENT_NOT_REMEMBERED', 'EVENT_TOO_BIG_ANSWERED'];
 const OF_NONE = ['DROP_NONE', 'DROP_REASONS', 'EVENT_KINDS'];
 
 /** Everything that can become of a packet of a service in SNAT mode. */

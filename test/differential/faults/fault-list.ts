@@ -14,9 +14,9 @@ export const FAULTS: readonly Fault[] = [
   fault('an offset alone makes no fragment', 'packet.h', 'bpf_htons(0x3fff)', 'bpf_htons(0x2000)'),
   fault(
     'total length may exceed the frame by a byte',
-    'packet.h',
-    '> hook_frame_length(ctx))',
-    '> hook_frame_length(ctx) + 1)',
+    'read_packet.h',
+    'return DROP(DROP_BAD_HEADER);\n\tif (pkt->l3_offset + pkt->length > hook_frame_length(ctx))\n\t\treturn DROP(DROP_TRUNCATED);\n\tif (ip->frag_off',
+    'return DROP(DROP_BAD_HEADER);\n\tif (pkt->l3_offset + pkt->length > hook_frame_length(ctx) + 1)\n\t\treturn DROP(DROP_TRUNCATED);\n\tif (ip->frag_off',
   ),
   fault('the fast path forwards a TTL of 1', 'fast_path.h', 'ip->ttl <= 1 ||', 'ip->ttl < 1 ||'),
   fault(
@@ -102,15 +102,15 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     'both FINs of one side close',
-    'flow_state.h',
+    'next_state.h',
     'if (state == others)',
     'if (state == others || state == mine)',
   ),
   fault(
     'a timeout ends a jiffy early',
-    'flow_state.h',
-    'return now - life.seen > config.timeout[state];',
-    'return now - life.seen >= config.timeout[state];',
+    'life.h',
+    'return age > timeouts[state] &&',
+    'return age >= timeouts[state] &&',
   ),
   fault(
     'the walk ends a port early',
@@ -127,8 +127,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'ports are shared with the same backend',
     'snat_record.h',
-    'return backend->addr[0] != claim->tuple.backend[0] ||',
-    'return 1 || backend->addr[0] != claim->tuple.backend[0] ||',
+    'return !same_address(backend->addr, claim->tuple.backend) ||',
+    'return 1 || !same_address(backend->addr, claim->tuple.backend) ||',
   ),
   fault(
     'a claimed record leaves its former half behind',
@@ -145,8 +145,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'an answer’s source port is not looked at',
     'answer.h',
-    'backend->addr[0] != pkt->source || backend->port != source_port(pkt)',
-    'backend->addr[0] != pkt->source',
+    '!same_address(backend->addr, pkt->source) || backend->port != source_port(pkt)',
+    '!same_address(backend->addr, pkt->source)',
   ),
   fault(
     'detached flows are answered',
@@ -162,16 +162,16 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     'the budget never fills up',
-    'reject.h',
+    'send_icmp.h',
     'if (budget->tokens > config.reject_per_second)',
     'if (budget->tokens > 2 * config.reject_per_second)',
   ),
-  fault('loopback sources are answered', 'reject.h', 'source >> 24 != 127 && ', ''),
+  fault('loopback sources are answered', 'send_icmp.h', 'source >> 24 != 127 && ', ''),
   fault(
     'the second multiplication of the hash is missing',
     'maglev.h',
-    '	hash *= 0xc4ceb9fe1a85ec53ull;\n',
-    '',
+    '	hash += (__u64)vip << 32 | protocol;\n	hash *= MIX_SECOND;\n',
+    '	hash += (__u64)vip << 32 | protocol;\n',
   ),
   fault(
     'packets to the node’s own address are dropped',
@@ -187,8 +187,93 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     'bytes of answers are counted as requests',
-    'counters.h',
-    '		counters->bytes_out += length;\n	}\n	counters = bpf_map_lookup_elem(&backend_counters',
-    '		counters->bytes_in += length;\n	}\n	counters = bpf_map_lookup_elem(&backend_counters',
+    'packet_counter.h',
+    'counters->bytes_out += length;',
+    'counters->bytes_in += length;',
+  ),
+  fault(
+    'of an IPv6 client only the first half is hashed',
+    'maglev.h',
+    '\thash += address_high(client);\n',
+    '',
+  ),
+  fault(
+    'frontends of IPv6 are told apart by their first words only',
+    'frontend.h',
+    'service->key.addr[3] == key->addr[3]',
+    '1',
+  ),
+  fault(
+    'of six extension headers one more is walked',
+    'read_packet.h',
+    'size < 0 || i == IPV6_HEADERS_MOST',
+    'size < 0 || i > IPV6_HEADERS_MOST',
+  ),
+  fault(
+    'routing headers with segments left are forwarded',
+    'read_packet.h',
+    'if (*next == IPPROTO_ROUTING && bytes[3])',
+    'if (0)',
+  ),
+  fault(
+    'the payload length of IPv6 is taken for the total',
+    'read_packet.h',
+    'pkt->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);',
+    'pkt->length = bpf_ntohs(ip->payload_len);',
+  ),
+  fault(
+    'fragments of all protocols share what was taught',
+    'fragment.h',
+    'key->protocol = pkt->protocol;',
+    'key->protocol = 0;',
+  ),
+  fault(
+    'a first fragment teaches though it was dropped',
+    'pipeline.h',
+    'unlikely(pkt->fragment == FRAGMENT_FIRST) && result > GO_ON',
+    'unlikely(pkt->fragment == FRAGMENT_FIRST)',
+  ),
+  fault(
+    'the ports of a later fragment are rewritten too',
+    'rewrite.h',
+    'if (pkt->fragment == FRAGMENT_LATER)',
+    'if (0)',
+  ),
+  fault('a fragment is refused aloud', 'reject.h', 'return !pkt->fragment && ', 'return '),
+  fault(
+    'an error about any address goes to the flow that it quotes',
+    'icmp_error.h',
+    '\tif (!same_address(quote->source, pkt->destination))\n\t\treturn DROP(DROP_ICMP_NO_FLOW);\n\tif (!flow)',
+    '\tif (!flow)',
+  ),
+  fault(
+    'the backend’s own error keeps its address',
+    'icmp_error.h',
+    'same_address(pkt->source, quote->destination) ?',
+    '0 ?',
+  ),
+  fault(
+    'ICMPv6 checksums forget the quoted addresses',
+    'icmp_error.h',
+    'diff += outer + pair_diff(quote->source, view->source, quote->destination,\n\t\t\t\t\t  view->destination);',
+    'diff += outer;',
+  ),
+  fault(
+    'errors that claim a tiny MTU are believed',
+    'quote.h',
+    'return mtu == 0 || mtu >= LEAST_MTU_V4;',
+    'return 1;',
+  ),
+  fault(
+    'the time of ICMP is answered too',
+    'time_exceeded.h',
+    'pkt->role != ROLE_TO_VIP || is_icmp(pkt) ||',
+    'pkt->role != ROLE_TO_VIP ||',
+  ),
+  fault(
+    'IPv6 flows take the SNAT addresses of IPv4',
+    'snat_ports.h',
+    'return family == FAMILY_V6 ? config.snat4_addresses : 0;',
+    'return 0;',
   ),
 ];
