@@ -92,18 +92,23 @@ static __always_inline int is_plain(const struct packet *pkt, const struct flow_
 	       !(pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 
-static __always_inline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
-					   const struct flow_forward *flow,
-					   const struct backend *backend)
+/* A function of its own, so that its stack is not below the others'. */
+static __noinline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
+				      const struct flow_forward *flow,
+				      const struct backend *backend)
 {
-	struct rewrite to = {
-		.source = flow->snat_addr, .destination = backend->addr,
-		.ports = flow->snat_port | (__u32)backend->port << 16,
-		.l3_delta = flow->l3_delta, .l4_delta = flow->l4_delta,
-	};
-	__u32 hop = backend->next_hop;
+	struct rewrite to = {};
+	__u32 hop;
 	int result;
 
+	if (!pkt || !flow || !backend)
+		return DROP(DROP_INTERNAL);
+	to.source = flow->snat_addr;
+	to.destination = backend->addr;
+	to.ports = flow->snat_port | (__u32)backend->port << 16;
+	to.l3_delta = flow->l3_delta;
+	to.l4_delta = flow->l4_delta;
+	hop = backend->next_hop;
 	count_in(flow->service, &flow->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)

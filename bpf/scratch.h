@@ -32,6 +32,7 @@ struct scratch {
 	struct flow_key6 tuple;		/* of the packet, or of the one an ICMP error quotes */
 	struct flow_forward opened;	/* a flow that this packet opens */
 	struct dsr_choice choice;
+	struct flow_key6 former;	/* the tuple of a flow whose record is taken */
 	struct flow_key6 client;	/* the tuple without ports */
 	struct error_view view;
 	struct quote quote;		/* what an ICMP error quotes */

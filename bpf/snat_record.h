@@ -8,6 +8,7 @@
 
 #include "flow_state.h"
 #include "flow_table.h"
+#include "scratch.h"
 #include "counters.h"
 
 /* A new flow that looks for a SNAT port towards its backend. */
@@ -41,26 +42,39 @@ static __always_inline int tuple_is_shared(struct claim *claim)
 	return bpf_map_lookup_elem(&snat_shared, &claim->tuple) != NULL;
 }
 
+/* A former flow's entry in the flow table, if it still names this life. */
+static __always_inline void remove_forward(const struct flow_record *record, __u32 index,
+					   __u32 generation, __u32 family)
+{
+	struct scratch *scratch = get_scratch();
+	struct flow_forward *forward;
+	struct flow_key6 *key;
+
+	if (!scratch)
+		return;
+	key = &scratch->former;
+	copy_address(key->client, record->client);
+	copy_address(key->vip, record->vip);
+	key->client_port = record->client_port;
+	key->vip_port = record->vip_port;
+	key->protocol = record->protocol;
+	forward = find_flow(key, family);
+	if (forward && forward->record == index &&
+	    forward->record_generation == (__u16)generation)
+		delete_flow(key, family);
+}
+
 static __noinline int remove_halves(struct flow_record *record, __u32 index, __u32 generation,
 				    __u32 flags)
 {
-	struct flow_key6 key;
-	struct flow_forward *forward;
 	struct shared_key *shared;
-	__u32 extra = index - direct_records(), family;
+	__u32 extra = index - direct_records();
 
 	if (!record)
 		return 0;
-	copy_address(key.client, record->client);
-	copy_address(key.vip, record->vip);
-	key.client_port = record->client_port;
-	key.vip_port = record->vip_port;
-	key.protocol = record->protocol;
-	family = flags & FLOW_F_V6 ? FAMILY_V6 : FAMILY_V4;
-	forward = find_flow(&key, family);
-	if (!(flags & FLOW_F_DETACHED) && forward && forward->record == index &&
-	    forward->record_generation == (__u16)generation)
-		delete_flow(&key, family);
+	if (!(flags & FLOW_F_DETACHED))
+		remove_forward(record, index, generation,
+			       flags & FLOW_F_V6 ? FAMILY_V6 : FAMILY_V4);
 	if (!(flags & FLOW_F_EXTRA))
 		return 0;
 	shared = bpf_map_lookup_elem(&snat_extra_keys, &extra);
