@@ -97,6 +97,23 @@ static __always_inline struct snat_place find_snat4(__u32 address)
 	return (struct snat_place){ -1, 0 };
 }
 
+/* The same for the common packet, which needs the number only. */
+static __always_inline int find_snat_number(__u32 address, __u32 *number)
+{
+	__u32 host = bpf_ntohl(address), offset;
+
+#pragma unroll
+	for (int i = 0; i < MAX_SNAT_RANGES; i++) {
+		if (i && i >= config.snat4_count) /* without ranges, its count is 0 */
+			break;
+		offset = host - config.snat4[i].first;
+		*number = config.snat4[i].first_index + offset;
+		if (offset < config.snat4[i].count)
+			return 1;
+	}
+	return 0;
+}
+
 static __always_inline struct snat_place find_snat6(const __u32 *address)
 {
 	__u32 host = bpf_ntohl(address[3]);

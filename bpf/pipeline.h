@@ -175,8 +175,8 @@ static __always_inline int balance_ipv6(hook_ctx *ctx, void *frame)
 
 static __always_inline int balance(hook_ctx *ctx)
 {
-	struct snat_place snat;
 	struct iphdr *ip;
+	__u32 number;
 	void *frame;
 
 	hook_make_readable(ctx, HEADERS_MOST);
@@ -198,12 +198,11 @@ static __always_inline int balance(hook_ctx *ctx)
 			return conclude(ctx, plain_to_vip4(ctx, frame, IPPROTO_UDP));
 		return balance_any(ctx);
 	}
-	snat = find_snat4(ip->daddr);
-	if (snat.number < 0)
+	if (!find_snat_number(ip->daddr, &number))
 		return HOOK_PASS;
 	if (likely(ip->protocol == IPPROTO_TCP))
-		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_TCP, snat.number));
+		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_TCP, number));
 	if (ip->protocol == IPPROTO_UDP)
-		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_UDP, snat.number));
+		return conclude(ctx, answer_plain(ctx, frame, IPPROTO_UDP, number));
 	return balance_any(ctx);
 }
