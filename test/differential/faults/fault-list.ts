@@ -198,10 +198,10 @@ export const FAULTS: readonly Fault[] = [
     '',
   ),
   fault(
-    'frontends of IPv6 are told apart by their first words only',
-    'frontend.h',
-    'service->key.addr[3] == key->addr[3]',
-    '1',
+    'the place of an IPv6 frontend leaves out half of its address',
+    'address.h',
+    ' ^ address_high(address);',
+    ';',
   ),
   fault(
     'of six extension headers one more is walked',
