@@ -1,7 +1,7 @@
 /** DSR from client to pod: two LB nodes without shared state, the node program, and answers past the nodes. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../rig/agent.ts';
+import { type Agent, agentCommand } from '../rig/agent.ts';
 import { startDsrNode } from '../rig/dsr-node.ts';
 import { httpLoad } from '../rig/load.ts';
 import type { Rig } from '../rig/rig.ts';
@@ -32,7 +32,7 @@ describe.each(['xdp', 'tc'] as const)('DSR on %s', (attach) => {
   beforeAll(async () => {
     rig = await createWorkerRig(`dsr-${attach}`);
     await startNginx(rig, 'pod1');
-    await startWorkerAgent(rig, 'xdp');
+    agents.push(await startWorkerAgent(rig, 'xdp'));
     agents.push(await startDsrNode(rig, 'lb1', { mode: 'ipip', attach }));
     agents.push(await startDsrNode(rig, 'lb2', { mode: 'gue', attach }));
   });
@@ -79,5 +79,13 @@ describe.each(['xdp', 'tc'] as const)('DSR on %s', (attach) => {
     const { failures, requests } = await kept.stop();
     console.log(`${attach}: failed ${failures.length}/${requests} kept`);
     expect(failures).toEqual([]);
+  });
+
+  it('cleanup takes everything away on all nodes', async () => {
+    for (const { process, config, lb } of agents) {
+      await process.stop('SIGTERM');
+      await agentCommand(rig, lb, ['cleanup', '--config', config]);
+      expect(existsSync(rig.bpfDirectory(lb))).toBe(false);
+    }
   });
 });
