@@ -7,7 +7,7 @@
  *                lb1  lb2
  */
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAddress, wordsOf } from '../../src/net/address.ts';
@@ -154,7 +154,14 @@ export async function putSender(
   const source = join(PROJECT, 'test/rig/tunnel-sender.bpf.c');
   await promisify(execFile)('clang', [...flags, '-c', source, '-o', object]);
   await rig.exec(lb, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'off']);
-  await rig.exec(lb, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'obj', object, 'sec', 'xdp']);
+  // By bpftool: ip's loader leaves a directory and symbolic links in the BPF file system.
+  const pin = `${rig.bpfDirectory(lb)}-sender`;
+  await rig.exec(lb, ['bpftool', 'prog', 'load', object, pin, 'type', 'xdp']);
+  try {
+    await rig.exec(lb, ['bpftool', 'net', 'attach', 'xdpdrv', 'pinned', pin, 'dev', UPLINK]);
+  } finally {
+    rmSync(pin, { force: true });
+  }
 }
 
 /** One web service with a VIP of each family; the pod is in a slice of each. */
