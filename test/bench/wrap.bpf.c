@@ -71,15 +71,15 @@ const volatile __u32 tuple_mask = 0;		/* number of tuples less one, a power of t
 
 #define FIELD(type, offset) (*(type *)(data + (offset)))
 
-/* Undoes what was pushed or popped before the frame. */
+/* Undoes what was pushed or popped before the frame. The helper is called in any
+ * case, so that its cost is subtracted with the wrapper's and not laid on the
+ * programs that encapsulate. */
 static __always_inline int restore_head(struct xdp_md *ctx)
 {
 	long length = (long)(void *)(long)ctx->data_end - (long)(void *)(long)ctx->data;
-	int grown;
 
 	asm volatile("" : "+r"(length));
-	grown = (int)(length - (long)frame_length);
-	return grown ? bpf_xdp_adjust_head(ctx, grown) : 0;
+	return bpf_xdp_adjust_head(ctx, (int)(length - (long)frame_length));
 }
 
 /* L4 begins here; the checksum of both is at the same place in each family. */
