@@ -12,6 +12,7 @@
 #include "reject.h"
 
 #define HEADERS_MOST (LINK_MOST + 60 + sizeof(struct tcphdr))
+#define DEEP_HEADERS_MOST 400	/* with extension headers, and an ICMP quote behind them */
 
 /* A packet to the node's own address that is no flow of ours is the kernel's. */
 static __always_inline int is_kernels(const struct packet *pkt, int reason)
@@ -122,6 +123,7 @@ static __noinline int balance_any(hook_ctx *ctx)
 	__u32 found = find_ip(ctx), offset = found & 0xff;
 	void *ip = hook_data(ctx) + offset;
 	struct packet *pkt;
+	__u8 next;
 
 	if (!scratch || !found)
 		return HOOK_PASS;
@@ -132,9 +134,15 @@ static __noinline int balance_any(hook_ctx *ctx)
 	if (pkt->family == FAMILY_V4) {
 		if (ip + sizeof(struct iphdr) > hook_end(ctx) || !claim_ipv4(pkt, ip))
 			return HOOK_PASS;
-	} else if (ip + sizeof(struct ipv6hdr) > hook_end(ctx) || !claim_ipv6(pkt, ip)) {
-		return HOOK_PASS;
+		next = ((struct iphdr *)ip)->protocol;
+	} else {
+		if (ip + sizeof(struct ipv6hdr) > hook_end(ctx) || !claim_ipv6(pkt, ip))
+			return HOOK_PASS;
+		next = ((struct ipv6hdr *)ip)->nexthdr;
 	}
+	/* Only here: to have more of every packet readable is to copy its payload. */
+	if (next != IPPROTO_TCP && next != IPPROTO_UDP)
+		hook_make_readable(ctx, DEEP_HEADERS_MOST);
 	return finish(ctx, pkt, handle(ctx, scratch));
 }
 

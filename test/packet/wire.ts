@@ -12,6 +12,10 @@ const AF_PACKET = 17;
 const SOCK_RAW = 3;
 /** struct sockaddr_ll of linux/if_packet.h. */
 const SOCKADDR_LL_SIZE = 20;
+const SOL_PACKET = 263;
+const PACKET_VNET_HDR = 15;
+/** struct virtio_net_hdr: nothing of it is asked for. Without a length of headers only a link layer is kept linear. */
+const NO_OFFLOAD = Buffer.alloc(10);
 
 const PCAP_HEADER = 24;
 const PCAP_RECORD = 16;
@@ -34,19 +38,24 @@ export class Wire {
 
   /** The device's frames that match tcpdump's filter will be captured, with their tags. */
   static async open(device: string, ifindex: number, filter: string): Promise<Wire> {
-    const options = ['-U', '-Q', 'in', '-Z', 'root', '-i', device, '-w', '-'];
+    const options = ['--immediate-mode', '-U', '-Q', 'in', '-Z', 'root', '-i', device, '-w', '-'];
     const capture = spawn('tcpdump', [...options, filter], { stdio: ['ignore', 'pipe', 'pipe'] });
     const wire = new Wire(packetSocket(ifindex), capture);
     let said = '';
-    for await (const chunk of capture.stderr as AsyncIterable<Buffer>) {
-      said += chunk.toString();
-      if (said.includes('listening on')) return wire;
-    }
-    throw new Error(`tcpdump does not listen: ${said}`);
+    // Read to its end: a pipe that is closed would kill tcpdump with the next word that it says.
+    await new Promise<void>((resolve, reject) => {
+      capture.stderr.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes('listening on')) resolve();
+      });
+      capture.on('close', () => reject(new Error(`tcpdump does not listen: ${said}`)));
+    });
+    return wire;
   }
 
+  /** A frame of more than a page is not linear: behind its link layer nothing is readable without being pulled. */
   send(frame: Uint8Array): void {
-    writeSync(this.#socket, frame);
+    writeSync(this.#socket, Buffer.concat([NO_OFFLOAD, frame]));
   }
 
   /** The next frame that was captured. */
@@ -83,6 +92,9 @@ function packetSocket(ifindex: number): number {
   address.writeUInt16LE(AF_PACKET, 0);
   address.writeInt32LE(ifindex, 4);
   const bound = libc.int('bind', 'int', 'pointer', 'int')(socket, address, address.length);
-  if (socket < 0 || bound !== 0) throw new Error('no packet socket: run as root');
+  const on = Buffer.from([1, 0, 0, 0]);
+  const setsockopt = libc.int('setsockopt', 'int', 'int', 'int', 'pointer', 'int');
+  const asked = setsockopt(socket, SOL_PACKET, PACKET_VNET_HDR, on, on.length);
+  if (socket < 0 || bound !== 0 || asked !== 0) throw new Error('no packet socket: run as root');
   return socket;
 }
