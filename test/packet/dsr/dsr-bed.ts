@@ -5,10 +5,11 @@ import {
   dropReasonNames,
   eventKindNames,
   nextHopState,
+  sourceRangeKey,
   trafficCounters,
 } from '../../../src/layout/generated.ts';
 import { DEVICE } from '../network.ts';
-import { type Family, type Flow, type HashedBy, hashOf } from './addresses.ts';
+import { addressWords, type Family, type Flow, familyOf, type HashedBy, hashOf } from './addresses.ts';
 import { encapsulated, frameOf, oneHopOn } from './frames.ts';
 import {
   type HandBackend,
@@ -172,6 +173,21 @@ export class DsrBed {
       service: read('service_counters', service),
       backend: read('backend_counters', 8 * service + backend),
     };
+  }
+
+  /** Lets the clients of a network use a service that has SERVICE_F_SOURCES. */
+  addSourceRange(service: number, address: string, length: number): void {
+    const key = {
+      prefixLength: 64 + length,
+      service,
+      family: familyOf(address),
+      addr: addressWords(address),
+    };
+    this.hand.kernel.update(
+      this.hand.map('source_ranges'),
+      sourceRangeKey.encode(key),
+      Uint8Array.of(1, 0, 0, 0),
+    );
   }
 
   setHopState(state: keyof typeof nextHopState): void {

@@ -16,6 +16,8 @@ const open = (options: DsrOptions): DsrBed => {
 
 const PORTS = Array.from({ length: 40 }, (_, n) => 40_000 + 7 * n);
 const { syn, ack, fin } = TCP_FLAGS;
+/** In the network beside the clients'. */
+const OUTSIDE = { 4: '198.51.101.7', 6: '2001:db8:7:1::9' } as const;
 
 for (const hook of ['xdp', 'tc'] as const) {
   for (const order of ['service first', 'flow first'] as const) {
@@ -67,6 +69,27 @@ for (const hook of ['xdp', 'tc'] as const) {
           for (const clientPort of PORTS.slice(0, 5)) {
             const flow = bed.flow(family, 'tcp', clientPort);
             bed.expectForwarded(innerPacket({ flow }), flow, by);
+          }
+        }
+      });
+
+      it('serves only clients in the source ranges', () => {
+        open({ hook, mode: 'ipip', outer: 4, flags: serviceFlag.SERVICE_F_SOURCES, ...other });
+        for (const family of [4, 6] as const) {
+          const inside = bed.flow(family);
+          bed.addSourceRange(bed.serviceOf(inside), inside.client, family === 4 ? 24 : 64);
+          for (const flags of [syn, ack]) bed.expectForwarded(innerPacket({ flow: inside, flags }), inside);
+          expect(bed.counted()).toEqual({});
+          const outside = { ...inside, client: OUTSIDE[family] };
+          // A range is of one service: this one has none.
+          const elsewhere = bed.flow(family, 'udp');
+          for (const packet of [
+            innerPacket({ flow: outside, flags: syn }),
+            innerPacket({ flow: outside }),
+            innerPacket({ flow: elsewhere }),
+          ]) {
+            expect(bed.run(frameOf(packet)).action).toBe('drop');
+            expect(bed.counted()).toEqual({ DROP_SOURCE_RANGE: 1 });
           }
         }
       });
