@@ -129,14 +129,25 @@ export async function spawnAgent(rig: Rig, lb: string, overrides: ConfigTree = {
 
 /** Starts the agent and waits until it serves, or knows why it announces nothing (drained, no services). */
 export async function startAgent(rig: Rig, lb: string, overrides: ConfigTree = {}): Promise<Agent> {
-  const agent = await spawnAgent(rig, lb, overrides);
+  return settled(await spawnAgent(rig, lb, overrides), SETTLED);
+}
+
+/** Starts an agent, of either role, with this very configuration and waits until it serves. */
+export async function startConfigured(rig: Rig, node: string, config: ConfigTree): Promise<Agent> {
+  const file = rig.path(node, 'agent.yaml');
+  writeFileSync(file, agentConfigText(config));
+  const command = [...agentProgram(), 'run', '--config', file];
+  return settled(new Agent(rig, node, rig.spawn(node, command, { name: 'agent' }), file), ['serving']);
+}
+
+async function settled(agent: Agent, states: readonly string[]): Promise<Agent> {
   await waitFor(
-    `the agent on ${lb} serves`,
-    async () => agent.process.status !== undefined || SETTLED.includes(await agent.readiness()),
+    `the agent on ${agent.lb} serves`,
+    async () => agent.process.status !== undefined || states.includes(await agent.readiness()),
     { timeout: START, evidence: async () => agent.process.output() },
   );
   if (agent.process.status !== undefined) {
-    throw new Error(`the agent on ${lb} ended with ${agent.process.status}\n${agent.process.output()}`);
+    throw new Error(`the agent on ${agent.lb} ended with ${agent.process.status}\n${agent.process.output()}`);
   }
   return agent;
 }

@@ -1,13 +1,12 @@
 /** An agent of an LB node in a worker's rig, in place of what tunnels there otherwise. */
 import { writeFileSync } from 'node:fs';
-import { Agent, agentProgram } from './agent.ts';
-import { agentConfigText, type ConfigTree } from './agent-config.ts';
+import { type Agent, startConfigured } from './agent.ts';
+import type { ConfigTree } from './agent-config.ts';
 import { VIP_DEVICE } from './bgp.ts';
 import { manifestDirectory } from './manifests.ts';
 import { UPLINK } from './one-armed.ts';
 import type { Rig } from './rig.ts';
 import { vipDeviceKind } from './vip-device.ts';
-import { waitFor } from './wait.ts';
 
 /** The same on both nodes, so that they choose alike. */
 const SEED = '6c346c622072696720736565';
@@ -41,19 +40,5 @@ export async function startDsrNode(
     dsr: { source: [`10.20.${n}.128/25`, `2001:db8:2${n}::100/120`] },
     hash: { nodes: 2, seedFile },
   };
-  const file = rig.path(lb, 'agent.yaml');
-  writeFileSync(file, agentConfigText(config));
-  const agent = new Agent(
-    rig,
-    lb,
-    rig.spawn(lb, [...agentProgram(), 'run', '--config', file], { name: `agent-${lb}` }),
-    file,
-  );
-  await waitFor(
-    `the agent of ${lb} serves`,
-    async () => agent.process.status !== undefined || (await agent.readiness()) === 'serving',
-    { timeout: 60_000, evidence: async () => agent.process.output() },
-  );
-  if (agent.process.status !== undefined) throw new Error(agent.process.output());
-  return agent;
+  return startConfigured(rig, lb, config);
 }

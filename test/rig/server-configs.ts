@@ -8,7 +8,7 @@ export const POD_PORTS = { web: 8080, dns: 5353, echo: 7007 } as const;
 /** The zone that the DNS pods answer. */
 export const ZONE = 'demo.test';
 
-/** nginx for all web pods of a worker: `/` answers the pod's name, `/from` the client it sees, `/files/megabyte` a file. */
+/** nginx for all web pods of a worker: `/` answers the pod's name, `/from` the client it sees, `/files/megabyte` and `/files/large` files. */
 export function nginxConfig(directory: string, pods: readonly Pod[]): string {
   const servers = pods
     .map(
@@ -40,12 +40,12 @@ ${temporary}${servers}}
 `;
 }
 
-/** Knot for one DNS pod. */
-export function knotConfig(directory: string, pod: Pod): string {
+/** Knot for one DNS pod, or for what stands for several. */
+export function knotConfig(directory: string, name: string, addresses: readonly string[]): string {
   return `server:
   rundir: "${directory}"
-  listen: "${pod.address}@${POD_PORTS.dns}"
-  identity: "${pod.name}"
+  listen: [${addresses.map((address) => `"${address}@${POD_PORTS.dns}"`).join()}]
+  identity: "${name}"
   udp-workers: 1
   tcp-workers: 1
   background-workers: 1
@@ -64,13 +64,12 @@ zone:
 }
 
 /** `pod.demo.test` TXT is the pod's name, `www.demo.test` A the VIP. */
-export function zoneFile(pod: Pod, vip: string): string {
+export function zoneFile(name: string, vip: string): string {
   return `$ORIGIN ${ZONE}.
 $TTL 60
 @ SOA ns hostmaster 1 3600 600 86400 60
-@ NS ns
-ns A ${pod.address}
+@ NS ns.invalid.
 www A ${vip}
-pod TXT "${pod.name}"
+pod TXT "${name}"
 `;
 }

@@ -20,11 +20,17 @@ export function program(name: string, ...args: string[]): string[] {
   ];
 }
 
+/** `/files/large`: no two stretches of it are alike, so that a missing or doubled one shows. */
+export const LARGE_FILE = Buffer.from(
+  Uint32Array.from({ length: 1 << 20 }, (_, at) => at * 2654435761).buffer,
+);
+
 /** One nginx for the worker's web pods. */
 export async function startNginx(rig: Rig, worker: string): Promise<ManagedProcess> {
   const directory = rig.path(worker, 'nginx');
   mkdirSync(join(directory, 'html', 'files'), { recursive: true });
   writeFileSync(join(directory, 'html', 'files', 'megabyte'), Buffer.alloc(1 << 20, 'l4lb'));
+  writeFileSync(join(directory, 'html', 'files', 'large'), LARGE_FILE);
   const pods = podsOn(rig, worker, 'web');
   writeFileSync(join(directory, 'nginx.conf'), nginxConfig(directory, pods));
   const files = ['-p', directory, '-c', join(directory, 'nginx.conf')];
@@ -42,21 +48,27 @@ export async function startNginx(rig: Rig, worker: string): Promise<ManagedProce
 
 /** A Knot DNS server for each DNS pod of the worker. */
 export async function startDns(rig: Rig, worker: string): Promise<ManagedProcess[]> {
-  return Promise.all(podsOn(rig, worker, 'dns').map((pod) => startKnot(rig, worker, pod)));
+  return Promise.all(
+    podsOn(rig, worker, 'dns').map(({ name, address }) => startKnot(rig, worker, name, [address])),
+  );
 }
 
-async function startKnot(rig: Rig, worker: string, pod: Pod): Promise<ManagedProcess> {
-  const directory = rig.path(worker, pod.name);
+/** A Knot DNS server of that name on these addresses of the node. */
+export async function startKnot(
+  rig: Rig,
+  worker: string,
+  name: string,
+  addresses: readonly string[],
+): Promise<ManagedProcess> {
+  const directory = rig.path(worker, `dns-${name}`);
   mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, 'knot.conf'), knotConfig(directory, pod));
-  writeFileSync(join(directory, 'zone'), zoneFile(pod, VIP));
-  const knot = rig.spawn(worker, ['knotd', '-c', join(directory, 'knot.conf')], {
-    name: `knotd-${pod.name}`,
-  });
-  const query = ['dig', '+short', '+tries=1', '+time=1', '-p', `${POD_PORTS.dns}`, `@${pod.address}`];
+  writeFileSync(join(directory, 'knot.conf'), knotConfig(directory, name, addresses));
+  writeFileSync(join(directory, 'zone'), zoneFile(name, VIP));
+  const knot = rig.spawn(worker, ['knotd', '-c', join(directory, 'knot.conf')], { name: `knotd-${name}` });
+  const query = ['dig', '+short', '+tries=1', '+time=1', '-p', `${POD_PORTS.dns}`, `@${addresses[0]}`];
   await waitFor(
-    `${pod.name} answers`,
-    async () => (await rig.exec(worker, [...query, `pod.${ZONE}`, 'TXT'])).stdout.trim() === `"${pod.name}"`,
+    `${name} answers`,
+    async () => (await rig.exec(worker, [...query, `pod.${ZONE}`, 'TXT'])).stdout.trim() === `"${name}"`,
     { evidence: async () => knot.output() },
   );
   return knot;

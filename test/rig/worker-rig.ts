@@ -7,18 +7,17 @@
  *                lb1  lb2
  */
 import { execFile } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAddress, wordsOf } from '../../src/net/address.ts';
-import { Agent, agentProgram } from './agent.ts';
-import { agentConfigText, type ConfigTree } from './agent-config.ts';
+import { type Agent, startConfigured } from './agent.ts';
+import type { ConfigTree } from './agent-config.ts';
 import { manifestDirectory, writeManifest } from './manifests.ts';
 import { UPLINK } from './one-armed.ts';
 import { createRig, PROJECT, type Rig } from './rig.ts';
 import { POD_PORTS } from './server-configs.ts';
 import type { Link, LinkEnd, Node, Topology } from './topology.ts';
-import { waitFor } from './wait.ts';
 
 export const WORKER = 'worker1';
 export const VIP4 = '10.1.0.2';
@@ -200,15 +199,5 @@ export async function startWorkerAgent(rig: Rig, attach: 'xdp' | 'xdp-generic' |
     devices: [{ name: UPLINK, attach }],
     tunnel: { sources: ['10.20.0.0/16', '2001:db8:21::/64', '2001:db8:22::/64'] },
   };
-  const file = rig.path(WORKER, 'agent.yaml');
-  writeFileSync(file, agentConfigText(config));
-  const command = [...agentProgram(), 'run', '--config', file];
-  const agent = new Agent(rig, WORKER, rig.spawn(WORKER, command, { name: 'agent' }), file);
-  await waitFor(
-    'the agent of the worker serves',
-    async () => agent.process.status !== undefined || (await agent.readiness()) === 'serving',
-    { timeout: 60_000, evidence: async () => agent.process.output() },
-  );
-  if (agent.process.status !== undefined) throw new Error(agent.process.output());
-  return agent;
+  return startConfigured(rig, WORKER, config);
 }

@@ -1,0 +1,80 @@
+/** Real clients and servers on every way that packets can travel, in both families, on both hooks. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  askDns,
+  clientSeen,
+  download,
+  exchangeUdp,
+  iperf,
+  LARGE_FILE_HASH,
+  ping,
+  TRACE_METHODS,
+  trace,
+  upload,
+} from '../rig/traffic/checks.ts';
+import { WIDE_PATHS } from '../rig/traffic/paths.ts';
+import { standTrafficRig, type TrafficRig } from '../rig/traffic/stand.ts';
+import { CLIENT_ADDRESS } from '../rig/traffic/topology.ts';
+
+const CLIENT = 'client1';
+const ROUTER = { 4: '10.10.1.1', 6: '2001:db8:10:1::1' };
+const WORKER = { 4: '10.20.0.20', 6: '2001:db8:20::20' };
+/** Of some 9,000 segments. */
+const FEW_RETRANSMITS = 180;
+
+describe.each(['xdp', 'tc'] as const)('through %s', (hook) => {
+  let stand: TrafficRig;
+  beforeAll(async () => {
+    stand = await standTrafficRig(`tp-${hook}`, hook);
+  });
+  afterAll(() => stand?.rig.destroy());
+
+  describe.each(WIDE_PATHS.map((path) => [path.name, path] as const))('%s', (_, path) => {
+    const server = path.mode === 'l2' ? 'host1' : 'pod1';
+
+    it('shows the server whom it shall see', async () => {
+      const seen = await clientSeen(stand.rig, CLIENT, path);
+      if (path.mode === 'snat')
+        expect(seen).toMatch(path.family === 4 ? /^10\.50\.1\.[01]$/ : /^2001:db8:50:1::[01]?$/);
+      else expect(seen).toBe(CLIENT_ADDRESS[CLIENT][path.family]);
+    });
+
+    it('carries large bodies both ways, on new and on used connections', async () => {
+      expect(await download(stand.rig, CLIENT, path)).toEqual(Array(3).fill(LARGE_FILE_HASH));
+      expect(await upload(stand.rig, CLIENT, path)).toEqual([path.name, '4194304', path.name, '4194304']);
+    });
+
+    it.each(['+notcp', '+tcp'])('carries DNS %s', async (transport) => {
+      expect(await askDns(stand.rig, CLIENT, path, transport)).toBe(`"${server}"`);
+    });
+
+    it.each([false, true])('carries iperf3 without much loss, reverse %s', async (reverse) => {
+      const { bytes, retransmits } = await iperf(stand.rig, CLIENT, path, reverse);
+      expect(bytes).toBeGreaterThanOrEqual(8 << 20);
+      expect(retransmits).toBeLessThan(FEW_RETRANSMITS);
+    });
+
+    it('carries datagrams, and 8 KB in fragments, both ways at the first try', async () => {
+      expect(await exchangeUdp(stand.rig, CLIENT, path, [1, 1000, 8192, 8192, 16_000])).toEqual([
+        1, 1, 1, 1, 1,
+      ]);
+    });
+
+    it('answers pings, also in fragments', async () => {
+      expect(await ping(stand.rig, CLIENT, path, 56)).toBe(3);
+      expect(await ping(stand.rig, CLIENT, path, 8000)).toBe(3);
+    });
+
+    it.each(Object.keys(TRACE_METHODS) as Array<keyof typeof TRACE_METHODS>)(
+      'shows as a hop to traceroute by %s',
+      async (method) => {
+        const hops = await trace(stand.rig, CLIENT, path, method);
+        // The LB node speaks as the VIP. It answers echo requests itself, and says which ports it does not have.
+        const behind =
+          method !== 'TCP' ? [] : path.mode === 'l2' ? [path.vip] : [WORKER[path.family], path.vip];
+        const own = method === 'UDP' ? [path.vip, path.vip] : [path.vip];
+        expect(hops).toEqual([ROUTER[path.family], ...own, ...behind]);
+      },
+    );
+  });
+});
