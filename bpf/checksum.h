@@ -11,6 +11,7 @@
 /* A TTL less 1. It is the upper byte of its 16-bit word on the wire, the lower
  * as loaded here. */
 #define TTL_LESS_ONE_DELTA 0xfffe
+#define HOP_LIMIT_LESS_ONE_DELTA 0xfeff	/* the other byte of its word */
 
 static __always_inline __u16 checksum_fold(__u32 sum)
 {

@@ -52,17 +52,34 @@ static __always_inline void hook_make_readable(hook_ctx *ctx, __u32 bytes)
 }
 
 /* The kernel knows whether the checksum is complete or partial. Addresses are
- * in the pseudo header, ports are not, nor is the TTL. */
+ * in the pseudo header, ports are not; changes: of addresses and ports. */
+static __always_inline int hook_replace_l4(hook_ctx *ctx, __u32 offset, __u8 protocol,
+					   __u16 addresses, __u16 changes)
+{
+	__u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__u16 ports = checksum_fold(changes + (__u16)~addresses);
+
+	if (bpf_l4_csum_replace(ctx, offset, 0, addresses, flags | BPF_F_PSEUDO_HDR))
+		return -1;
+	return bpf_l4_csum_replace(ctx, offset, 0, ports, flags);
+}
+
+/* l3_delta: of the addresses and of the TTL, which L4 does not cover. */
 static __always_inline int hook_update_l4(hook_ctx *ctx, void *checksum, __u32 offset,
 					  __u8 protocol, __u16 l3_delta, __u16 l4_delta)
 {
-	__u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-	__u16 pseudo_delta = checksum_fold(l3_delta + (__u16)~TTL_LESS_ONE_DELTA);
-	__u16 ports_delta = checksum_fold(l4_delta + (__u16)~pseudo_delta);
+	__u16 addresses = checksum_fold(l3_delta + (__u16)~TTL_LESS_ONE_DELTA);
 
-	if (bpf_l4_csum_replace(ctx, offset, 0, pseudo_delta, flags | BPF_F_PSEUDO_HDR))
-		return -1;
-	return bpf_l4_csum_replace(ctx, offset, 0, ports_delta, flags);
+	return hook_replace_l4(ctx, offset, protocol, addresses, l4_delta);
+}
+
+/* A device may have summed up the whole packet (CHECKSUM_COMPLETE). That sum
+ * changes by what no checksum in the packet takes up: of IPv6 the hop limit,
+ * and the addresses, for which hook_update_l4 takes off what IPv4's header
+ * checksum would have. Nothing happens to packets without such a sum. */
+static __always_inline void hook_add_to_sum(hook_ctx *ctx, __u16 delta)
+{
+	bpf_csum_update(ctx, delta);
 }
 
 static __always_inline int hook_send(hook_ctx *ctx, __u32 ifindex)

@@ -66,6 +66,11 @@ static __always_inline int hook_update_l4(hook_ctx *ctx, void *checksum, __u32 o
 	return 0;
 }
 
+/* There is no sum over frames here. */
+static __always_inline void hook_add_to_sum(hook_ctx *ctx, __u16 delta)
+{
+}
+
 static __always_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 {
 	if (likely(ifindex == ctx->ingress_ifindex))

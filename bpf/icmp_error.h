@@ -82,6 +82,8 @@ static __noinline int rewrite_error(hook_ctx *ctx, struct scratch *scratch)
 	if (rewrite_quote(ctx, scratch, diff))
 		return DROP(DROP_TRUNCATED);
 	outer.l3_delta = checksum_fold(diff + TTL_LESS_ONE_DELTA);
+	if (pkt->family == FAMILY_V6)
+		hook_add_to_sum(ctx, HOP_LIMIT_LESS_ONE_DELTA);
 	find_headers(ctx, pkt, &at);
 	if (at.ip + sizeof(struct ipv6hdr) <= at.end && pkt->family == FAMILY_V6)
 		rewrite_ipv6(at.ip, pkt, &outer);

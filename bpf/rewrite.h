@@ -37,6 +37,9 @@ static __always_inline int rewrite_packet(hook_ctx *ctx, const struct packet *pk
 							   offsetof(struct udphdr, check);
 	struct headers at;
 
+	if (pkt->family == FAMILY_V6)
+		hook_add_to_sum(ctx, checksum_fold(to->l3_delta + (__u16)~TTL_LESS_ONE_DELTA +
+						   HOP_LIMIT_LESS_ONE_DELTA));
 	find_headers(ctx, pkt, &at);
 	if (at.ip + sizeof(struct ipv6hdr) <= at.end && pkt->family == FAMILY_V6)
 		rewrite_ipv6(at.ip, pkt, to);

@@ -48,7 +48,7 @@ static __always_inline int write_checksum(hook_ctx *ctx, __u32 offset, __u32 del
 static __always_inline int write_l4_checksum(hook_ctx *ctx, __u32 offset, __u8 protocol,
 					     __u16 l3_delta, __u16 l4_delta)
 {
-	return hook_update_l4(ctx, NULL, offset, protocol, l3_delta, l4_delta);
+	return hook_replace_l4(ctx, offset, protocol, l3_delta, l4_delta);
 }
 
 /* The tag is in the skb; a second one would be in the frame, and is refused. */

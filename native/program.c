@@ -27,14 +27,16 @@ L4LB_EXPORT int l4lb_program_info(int program_fd, __u32 *info, char *name)
 /*
  * Runs a program on data_in. ifindex 0 is the loopback device. data_size is
  * the room in data_out and becomes what the packet has afterwards; result
- * gets the return value and the mean duration in nanoseconds.
+ * gets the return value and the mean duration in nanoseconds. flags are
+ * BPF_F_TEST_*.
  */
 L4LB_EXPORT int l4lb_test_run(int program_fd, const void *data_in, __u32 data_in_size,
 			      void *data_out, __u32 *data_size, int repeat, __u32 ifindex,
-			      __u32 *result)
+			      __u32 flags, __u32 *result)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data_in, .data_size_in = data_in_size,
-		    .data_out = data_out, .data_size_out = *data_size, .repeat = repeat);
+		    .data_out = data_out, .data_size_out = *data_size, .repeat = repeat,
+		    .flags = flags);
 	struct xdp_md xdp = { .data_end = data_in_size, .ingress_ifindex = ifindex };
 	struct __sk_buff skb = { .ifindex = ifindex, .ingress_ifindex = ifindex };
 	__u32 info[3];

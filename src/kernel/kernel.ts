@@ -64,6 +64,11 @@ export interface TestRunOptions {
   readonly repeat?: number;
   /** The device the packet seems to come in by (XDP only); default the loopback device. */
   readonly ingressIfindex?: number;
+  /**
+   * Of a tc program: as if the card had summed up the packet. Throws EBADMSG when the program leaves a sum
+   * that is not the packet's. Needs Linux 6.11.
+   */
+  readonly checksumComplete?: boolean;
 }
 
 export interface TestRunResult {

@@ -82,7 +82,7 @@ function bindL4lb(lib: NativeLibrary): NativeCalls['l4lb'] {
     nextMap: lib.int('l4lb_object_next_map', P, P, P, P, I, P),
     setConstant: lib.int('l4lb_object_set_constant', P, P, P, P),
     programInfo: lib.int('l4lb_program_info', I, P, P),
-    testRun: lib.int('l4lb_test_run', I, P, I, P, P, I, I, P),
+    testRun: lib.int('l4lb_test_run', I, P, I, P, P, I, I, I, P),
     mapInfo: lib.int('l4lb_map_info', I, P),
     readBatch: lib.int('l4lb_map_read_batch', I, I, P, P, P, P),
     perCpuSum: lib.int('l4lb_percpu_sum', I, I, I, I, I, P),

@@ -39,6 +39,9 @@ export function describeProgram(native: NativeCalls, id: number): string {
   }
 }
 
+/** Of linux/bpf.h since Linux 6.11. */
+const BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 4;
+
 export function testRun(native: NativeCalls, programFd: number, options: TestRunOptions): TestRunResult {
   const data = Buffer.alloc(options.data.length + GROWTH);
   const size = new Uint32Array([data.length]);
@@ -51,6 +54,7 @@ export function testRun(native: NativeCalls, programFd: number, options: TestRun
     new Uint8Array(size.buffer),
     options.repeat ?? 1,
     options.ingressIfindex ?? 0,
+    options.checksumComplete === true ? BPF_F_TEST_SKB_CHECKSUM_COMPLETE : 0,
     new Uint8Array(result.buffer),
   );
   if (error < 0) {

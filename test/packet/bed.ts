@@ -29,6 +29,8 @@ export interface BedOptions {
   readonly hook?: Hook;
   /** max_entries that differ from what the agent would choose. */
   readonly sizes?: Readonly<Record<string, number>>;
+  /** Of tc: as if a card had summed up each packet; a run fails where the sum is wrong afterwards. */
+  readonly checksumComplete?: boolean;
 }
 
 export interface Bed {
@@ -134,7 +136,8 @@ class LoadedBed implements Bed {
   }
 
   run(frame: Uint8Array, ingressIfindex: number = DEVICE.lan): { returnValue: number; data: Uint8Array } {
-    return this.kernel.testRun(this.#object.programFd, { data: frame, ingressIfindex });
+    const { checksumComplete = false } = this.options;
+    return this.kernel.testRun(this.#object.programFd, { data: frame, ingressIfindex, checksumComplete });
   }
 
   attach(ifindex: number): BpfLink {

@@ -126,7 +126,9 @@ export class NodeScene {
     return ipPacket({ from: from.address, to: to.address, protocol: PROTOCOL.tcp, payload: l4 });
   }
 
+  /** Without a checksum nothing takes up the change of a port, and no receiver looks at a sum. */
   udp(from: End, to: End, checksum = true, payload?: Uint8Array): Buffer {
+    if (!checksum) this.bed.checksumComplete = false;
     const ends = { from: from.address, to: to.address, sport: from.port, dport: to.port };
     const l4 = udp(payload === undefined ? ends : { ...ends, payload }, checksum);
     return ipPacket({ from: from.address, to: to.address, protocol: PROTOCOL.udp, payload: l4 });
