@@ -53,7 +53,7 @@ export interface TrackedChange {
 type Members = ReadonlyMap<EndpointNumber, ActualBackend>;
 
 /**
- * How many slots the table of oldest owners needs lines for; 0: none, because the one that is there goes on
+ * How many slots at most the table of oldest owners needs lines for; 0: none, because the one that is there goes on
  * in its place, or the table that is in force becomes it.
  */
 export function oldestToMake(change: ServiceChange, block: number): number {
@@ -63,8 +63,9 @@ export function oldestToMake(change: ServiceChange, block: number): number {
     return formerMembers(change) === undefined ? 0 : desired.tableSize;
   }
   const { oldest } = actual.window;
-  if (oldest.sizeClass !== 0 && oldest.block !== block) return tableSlots(oldest);
-  return actual.table.block === block ? 0 : tableSlots(actual.table);
+  const live = actual.table.block === block ? 0 : tableSlots(actual.table);
+  // A window may end by the clock until the table is written, and then it is the live one's: room for both.
+  return oldest.sizeClass !== 0 && oldest.block !== block ? Math.max(live, tableSlots(oldest)) : live;
 }
 
 /** owners: by slot of the new table, positions in the new block. Writes where no packet reads. */
@@ -107,8 +108,12 @@ export function prepareTracking(
     return { plan, oldest: table, before: none, after: differences(ownersOf(maps, table), plan.oldest) };
   }
   if (places.oldestLine === undefined) return { plan, oldest: NO_TABLE, before: none, after: none };
-  writeSlots(maps, stores, places.oldestLine, plan.oldest);
   const { block, order, oldestLine: line } = places;
+  const lines = linesOf(plan.oldest.length);
+  const spare = linesOf(oldestToMake(change, block)) - lines;
+  if (spare < 0) throw new Error(`${lines} lines of oldest owners do not fit where ${lines + spare} are`);
+  if (spare > 0) room.slots.release(line + lines, spare);
+  writeSlots(maps, stores, line, plan.oldest);
   const sizeClass = sizeClassOf(plan.oldest.length);
   return { plan, oldest: { line, sizeClass, order, block, generation: 0 }, before: none, after: none };
 }
