@@ -100,13 +100,14 @@ static __noinline int ask_route(hook_ctx *ctx, const __u32 *to, __u32 family, __
 	/* An IPv4 route may lead over an IPv6 gateway. */
 	answer->family = fib.family == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
 	copy_address(answer->gateway, fib.ipv6_dst);
-	answer->mtu = fib.mtu_result;
 	if (find_egress(fib.ifindex, hook_ingress(ctx), answer))
 		return -1;
 	if (result == BPF_FIB_LKUP_RET_SUCCESS) {
 		__builtin_memcpy(answer->target.dmac, fib.dmac, 6);
 		__builtin_memcpy(answer->smac, fib.smac, 6);
 		answer->target.state = NEXT_HOP_VALID;
+		/* Without a neighbour it is still the length that was asked for. */
+		answer->mtu = fib.mtu_result;
 	}
 	return 0;
 }
