@@ -5,20 +5,37 @@
  */
 import { backend as backendLayout, backendState, flowRecord, flowState } from '../../src/layout/generated.ts';
 import { buildFrame, TCP } from '../model/packet.ts';
-import { age } from '../model/state.ts';
+import { age, type FlowState, type ModelState } from '../model/state.ts';
 import { HZ } from '../packet/bed.ts';
 import { DEVICE } from '../packet/network.ts';
 import type { Outcome, Pair } from '../packet/pair.ts';
 import { VIP } from '../packet/situation.ts';
 import { Random } from './random.ts';
 import { randomPacket } from './random-packet.ts';
-import { randomServices } from './random-services.ts';
+import { nudgedServices, randomServices } from './random-services.ts';
+import type { Variant } from './variants.ts';
 
-export type StepKind = 'packet' | 'change' | 'age' | 'limit' | 'tick' | 'broken-backend' | 'lost-record';
+export type StepKind =
+  | 'packet'
+  | 'change'
+  | 'nudge'
+  | 'settle'
+  | 'restart'
+  | 'age'
+  | 'limit'
+  | 'tick'
+  | 'broken-backend'
+  | 'lost-record';
 
 export interface Step {
   readonly kind: StepKind;
   readonly seed: number;
+}
+
+/** What a history is run on. */
+export interface Stage {
+  readonly pair: Pair;
+  readonly modes: Variant['modes'];
 }
 
 export interface Failure {
@@ -41,7 +58,10 @@ export function randomHistory(random: Random, length: number): Step[] {
             [950, 'packet'],
             [12, 'age'],
             [8, 'limit'],
-            [6, 'change'],
+            [3, 'change'],
+            [9, 'nudge'],
+            [4, 'settle'],
+            [2, 'restart'],
             [2, 'tick'],
             [2, 'broken-backend'],
             [4, 'lost-record'],
@@ -52,13 +72,13 @@ export function randomHistory(random: Random, length: number): Step[] {
 
 /** Runs a history on empty maps; undefined: programs and model agreed all along. */
 export async function runHistory(
-  pair: Pair,
+  { pair, modes }: Stage,
   history: readonly Step[],
   hits: Hits = new Map(),
 ): Promise<Failure | undefined> {
   pair.reset();
   for (const [i, step] of history.entries()) {
-    const differences = await runStep(pair, step, hits);
+    const differences = await runStep({ pair, modes }, step, hits).catch(asDifference);
     if (differences.length > 0) return { at: i, differences };
     if (i % COMPARE_EVERY === 0 || i === history.length - 1 || step.kind !== 'packet') {
       const apart = pair.compare();
@@ -68,12 +88,20 @@ export async function runHistory(
   return undefined;
 }
 
-async function runStep(pair: Pair, { kind, seed }: Step, hits: Hits): Promise<readonly string[]> {
+/** The agent's code has an opinion too. */
+const asDifference = (error: unknown): string[] => [
+  `thrown: ${error instanceof Error ? error.stack : String(error)}`,
+];
+
+async function runStep({ pair, modes }: Stage, { kind, seed }: Step, hits: Hits): Promise<readonly string[]> {
   const random = new Random(seed);
   if (kind === 'packet') return sendRandom(pair, random, hits);
-  if (kind === 'change') await pair.apply(randomServices(random), random.chance(0.5) ? [VIP - 1] : []);
+  if (kind === 'settle') return pair.settle();
+  if (kind === 'change') await pair.apply(randomServices(random, modes), random.chance(0.5) ? [VIP - 1] : []);
+  else if (kind === 'nudge') await pair.apply(nudgedServices(random, pair.services));
+  else if (kind === 'restart') pair.bed.restartAgent();
   else if (kind === 'age')
-    pair.age(Math.floor(HZ * random.pick([0.37, 1.1, 1.1, 5, 11, 31, 61, 91, 121, 1001])));
+    pair.age(Math.floor(HZ * random.pick([0.37, 1.1, 1.1, 5, 11, 31, 41, 61, 91, 121, 901, 1001])));
   else if (kind === 'limit') ageToLimit(pair, random);
   else if (kind === 'tick') await pair.tick();
   else if (kind === 'lost-record') return loseRecord(pair, random);
@@ -94,17 +122,42 @@ function countHits(hits: Hits, { result }: Outcome): void {
   count(result.verdict);
   if ('reason' in result && result.reason !== undefined) count(result.reason);
   for (const event of result.events) count(event);
+  for (const rule of result.rules) count(rule);
 }
 
-/** Makes one record exactly as old as its timeout, or a second, or a jiffy more. */
-function ageToLimit(pair: Pair, random: Random): void {
-  const { config, records } = pair.model;
+interface Limit {
+  /** Jiffies. */
+  readonly since: number;
+  readonly length: number;
+}
+
+/** Of a record, a remembered flow, or a window. */
+function limitsOf({ config, records, remembered, services }: ModelState): Limit[][] {
+  const ofFlow = ({ seen, state }: { seen: number; state: FlowState }): Limit[] => [
+    { since: seen, length: config.hz },
+    { since: seen, length: config.timeout[state] },
+    { since: seen, length: config.timeout[state] },
+  ];
   const used = [...records.values()].filter(({ state }) => state !== 'FLOW_FREE');
-  if (used.length === 0) return;
-  const record = random.pick(used);
-  const limit = random.chance(0.3) ? config.hz : config.timeout[record.state];
-  const wanted = limit + random.below(2);
-  const already = age(pair.now, record.seen);
+  const flows = [...remembered[4].values(), ...remembered[6].values()];
+  const open = [...services.values()].filter(({ oldest }) => oldest !== undefined);
+  return [
+    used.flatMap(ofFlow),
+    flows.flatMap(ofFlow),
+    open.flatMap(({ windowStart: since, windowTcp, windowUdp }) => [
+      { since, length: windowTcp },
+      { since, length: windowUdp },
+    ]),
+  ].filter((limits) => limits.length > 0);
+}
+
+/** Makes something exactly as old as its timeout, or a second, or a jiffy more. */
+function ageToLimit(pair: Pair, random: Random): void {
+  const limits = limitsOf(pair.model);
+  if (limits.length === 0) return;
+  const { since, length } = random.pick(random.pick(limits));
+  const wanted = length + random.below(2);
+  const already = age(pair.now, since);
   if (already >= wanted) return;
   pair.age(wanted - already);
   pair.expectLimit();

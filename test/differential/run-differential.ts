@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly packets: number;
   /** Default xdp. */
   readonly hook?: Hook;
+  /** Default: all. */
+  readonly variants?: readonly Variant[];
   /** Shrinking takes time that a caller may not want to spend. */
   readonly isShrunk: boolean;
 }
@@ -35,12 +37,13 @@ export async function runDifferential({
   seed,
   packets,
   hook = 'xdp',
+  variants = VARIANTS,
   isShrunk,
 }: RunOptions): Promise<RunReport> {
   const hits: Hits = new Map();
   const random = new Random(seed);
   const beds = new Map<Variant, Bed>();
-  const round = VARIANTS.flatMap((variant) => new Array<Variant>(variant.share).fill(variant));
+  const round = variants.flatMap((variant) => new Array<Variant>(variant.share).fill(variant));
   const length = Math.min(LONGEST_HISTORY, Math.ceil(packets / round.length));
   let steps = 0;
   try {
@@ -48,13 +51,13 @@ export async function runDifferential({
       const variant = round[turn % round.length] as Variant;
       const bed = beds.get(variant) ?? openBed({ ...variant.options, hook });
       beds.set(variant, bed);
-      const pair = new Pair(bed);
+      const stage = { pair: new Pair(bed), modes: variant.modes };
       const history = randomHistory(random, length);
-      const failure = await runHistory(pair, history, hits);
+      const failure = await runHistory(stage, history, hits);
       if (failure !== undefined) {
         const after = steps + failure.at;
         const shrunk = isShrunk
-          ? await shrink((part) => runHistory(pair, part), history, failure)
+          ? await shrink((part) => runHistory(stage, part), history, failure)
           : { steps: history.slice(0, failure.at + 1), failure };
         return { steps: after, hits, disagreement: { variant: variant.name, ...shrunk, after } };
       }

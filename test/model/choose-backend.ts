@@ -45,6 +45,26 @@ function foldClient(seed: bigint, client: bigint): number {
   return Number((h >> 16n) & 0xffffffffn);
 }
 
+/** Whose packets those of a flow are: the tuple as the client sends it. */
+export interface FlowTuple {
+  readonly source: Address;
+  readonly destination: Address;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly protocol: number;
+}
+
+export const hashOf = (seed: bigint, tuple: FlowTuple, { hashed }: Pick<Service, 'hashed'>): number =>
+  flowHash(
+    seed,
+    tuple.source,
+    tuple.destination,
+    tuple.sourcePort,
+    tuple.destinationPort,
+    tuple.protocol,
+    hashed,
+  );
+
 const SLOT_BACKEND = 0x7fff;
 
 /** Index of the backend that the service's table names for a hash; undefined: the service has no table. */

@@ -1,5 +1,6 @@
 /** docs/packet-path.md, section 4: from a client to a VIP. */
-import { backendIndex, flowHash } from './choose-backend.ts';
+import { backendIndex, hashOf } from './choose-backend.ts';
+import { forwardDsr, isDsr } from './dsr.ts';
 import { backendOf, closeBy, detach, isExpired, recordOf } from './flow.ts';
 import { newFlow } from './new-flow.ts';
 import { send } from './next-hop.ts';
@@ -7,7 +8,7 @@ import { PROTOCOL } from './packet.ts';
 import { exceed } from './reject.ts';
 import { rewrite } from './rewrite.ts';
 import { countEvent, countTraffic, drop, type Run, type Verdict } from './run.ts';
-import { age, type Backend, type Forward, flowKey, frontendKey, type Service } from './state.ts';
+import { age, type Backend, type Forward, flowKey, frontendKey } from './state.ts';
 import { isSyn, type Packet } from './well-formed.ts';
 
 /** What is to be done with a packet for which a forward half was found. */
@@ -18,7 +19,11 @@ type Decision =
 
 export function forward(run: Run, packet: Packet): Verdict {
   if (packet.ttl <= 1) return exceed(run, packet);
-  const { flows } = run.state;
+  const { flows, frontends, services, config } = run.state;
+  if (config.defaultMode !== 'snat') {
+    const service = frontends.get(frontendKey(packet.destination, packet.destinationPort, packet.protocol));
+    if (service !== undefined && isDsr(services.get(service))) return forwardDsr(run, packet, service);
+  }
   const key = flowKey(
     packet.source,
     packet.destination,
@@ -94,17 +99,6 @@ function slotNames(run: Run, packet: Packet): number | undefined {
   if (service === undefined) return undefined;
   return backendIndex(service, hashOf(config.hashSeed, packet, service));
 }
-
-export const hashOf = (seed: bigint, packet: Packet, { hashed }: Service): number =>
-  flowHash(
-    seed,
-    packet.source,
-    packet.destination,
-    packet.sourcePort,
-    packet.destinationPort,
-    packet.protocol,
-    hashed,
-  );
 
 /** Counted, rewritten, sent to the backend's next hop. */
 export function sendToBackend(run: Run, packet: Packet, flow: Forward, backend: Backend): Verdict {

@@ -19,9 +19,11 @@ export function withPorts(run: Run, packet: Packet): Packet | DropReason {
   return { ...packet, sourcePort, destinationPort };
 }
 
-/** After a first fragment was let through. */
+/** After a first fragment was let through, or answered as too big. */
 export function teach(run: Run, packet: Packet, verdict: Verdict): void {
-  const isThrough = verdict.verdict !== 'drop' && !('reason' in verdict && verdict.reason !== undefined);
+  const reason = 'reason' in verdict ? verdict.reason : undefined;
+  // Of a packet that is too big for its way, the others follow: they may be smaller.
+  const isThrough = verdict.verdict !== 'drop' && (reason === undefined || reason === 'DROP_TOO_BIG');
   if (packet.fragment !== 'first' || !isThrough) return;
   const { sourcePort, destinationPort } = packet;
   run.state.fragments.set(keyOf(packet), { sourcePort, destinationPort, seen: run.now });

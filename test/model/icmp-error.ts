@@ -1,12 +1,13 @@
 /** docs/packet-path.md, section 3a, "Errors": an ICMP error goes where the packet that it quotes belongs. */
 import { findRecord, nextHopOf } from './answer.ts';
 import { type Address, read16, read32, readAddress, updateChecksum, write16 } from './bytes.ts';
+import { errorToDsr } from './dsr-error.ts';
 import { backendOf } from './flow.ts';
 import { send } from './next-hop.ts';
 import { PROTOCOL } from './packet.ts';
 import { type Addresses, addressWords, rewriteIp, type Tuple } from './rewrite.ts';
 import { countEvent, drop, type Run, type Verdict } from './run.ts';
-import { type DropReason, flowKey, frontendKey } from './state.ts';
+import { type DropReason, flowKey } from './state.ts';
 import type { Packet } from './well-formed.ts';
 
 /** The quoted packet's ends, as it was sent. */
@@ -28,9 +29,7 @@ export function errorToBackend(run: Run, packet: Packet): Verdict {
   const backend = flow && backendOf(run, flow.backend, flow.backendGeneration);
   if (source !== packet.destination || (flow !== undefined && backend === undefined))
     return drop(run, 'DROP_ICMP_NO_FLOW');
-  // Services with DSR are not this model's.
-  if (flow === undefined || backend === undefined)
-    return drop(run, 'DROP_ICMP_NO_FLOW', run.state.frontends.get(frontendKey(source, sourcePort, protocol)));
+  if (flow === undefined || backend === undefined) return errorToDsr(run, packet, asClientSends(quote));
   if (packet.ttl <= 1) return drop(run, 'DROP_TTL', flow.service);
   const frame = translate(packet, quote, {
     outer: { source: packet.source, destination: backend.address },
@@ -44,6 +43,15 @@ export function errorToBackend(run: Run, packet: Packet): Verdict {
   countEvent(run, 'EVENT_ICMP_FORWARDED');
   return send(run, packet, frame, backend.nextHop, flow.service);
 }
+
+/** The tuple of the client whose packet the quoted one answers. */
+const asClientSends = ({ source, sourcePort, destination, destinationPort, protocol }: Quote) => ({
+  source: destination,
+  sourcePort: destinationPort,
+  destination: source,
+  destinationPort: sourcePort,
+  protocol,
+});
 
 /** About a packet that was forwarded. `refuse` is for what happens before a flow is matched. */
 export function errorToClient(

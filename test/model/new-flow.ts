@@ -1,14 +1,15 @@
 /** docs/packet-path.md, section 5: to a VIP, and no flow is known. */
 import { isV6 } from './bytes.ts';
-import { backendIndex } from './choose-backend.ts';
-import { hashOf, sendToBackend } from './forward.ts';
+import { backendIndex, hashOf } from './choose-backend.ts';
+import { forwardDsr, isDsr } from './dsr.ts';
+import { sendToBackend } from './forward.ts';
 import { clientNextHop } from './next-hop.ts';
 import { PROTOCOL } from './packet.ts';
 import { refuse } from './reject.ts';
 import { countFlow, drop, type Run, type Verdict } from './run.ts';
 import { allocatePort, releasePort } from './snat-port.ts';
 import { type Forward, flowKey, frontendKey, recordAt } from './state.ts';
-import { isInRange, isSyn, type Packet } from './well-formed.ts';
+import { isClient, isSyn, type Packet } from './well-formed.ts';
 
 export function newFlow(run: Run, packet: Packet): Verdict {
   const { config, frontends, services, backends } = run.state;
@@ -17,9 +18,8 @@ export function newFlow(run: Run, packet: Packet): Verdict {
     if (!frontends.has(frontendKey(packet.destination, 0, 0))) return drop(run, 'DROP_UNKNOWN_VIP');
     return refuse(run, packet, 'DROP_UNKNOWN_PORT', config.rejectUnknownPort);
   }
-  const sources = services.get(service)?.sources;
-  if (sources !== undefined && !sources.some((range) => isInRange(range, packet.source)))
-    return drop(run, 'DROP_SOURCE_RANGE', service);
+  if (isDsr(services.get(service))) return forwardDsr(run, packet, service);
+  if (!isClient(services.get(service), packet)) return drop(run, 'DROP_SOURCE_RANGE', service);
   if (packet.protocol === PROTOCOL.tcp && !isSyn(packet)) {
     return refuse(run, packet, 'DROP_NO_FLOW', config.rejectNoFlow, service);
   }

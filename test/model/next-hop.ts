@@ -9,7 +9,17 @@ const TAKEOVER_SECONDS = 60;
 
 /** A rewritten packet leaves through the next hop at `index`; 0: none. */
 export function send(run: Run, packet: Packet, frame: Uint8Array, index: number, service?: number): Verdict {
-  const hop = index === 0 ? undefined : refreshed(run, index);
+  return sendVia(run, packet, frame, refreshed(run, index), service);
+}
+
+/** `packet` says where the frame's IP header begins, and of which family that is. */
+export function sendVia(
+  run: Run,
+  packet: Pick<Packet, 'l3' | 'family'>,
+  frame: Uint8Array,
+  hop: NextHop | undefined,
+  service?: number,
+): Verdict {
   if (hop === undefined || hop.state === 'NEXT_HOP_UNRESOLVED') {
     countEvent(run, 'EVENT_TO_KERNEL');
     return { verdict: 'pass', frame };
@@ -21,9 +31,9 @@ export function send(run: Run, packet: Packet, frame: Uint8Array, index: number,
     : { verdict: 'redirect', frame: out, ifindex: hop.ifindex };
 }
 
-/** The entry, looked up in the FIB again when it is stale. */
-function refreshed(run: Run, index: number): NextHop | undefined {
-  const hop = run.state.nextHops.get(index);
+/** The entry, looked up in the FIB again when it is stale; of index 0 none. */
+export function refreshed(run: Run, index: number): NextHop | undefined {
+  const hop = index === 0 ? undefined : run.state.nextHops.get(index);
   if (hop === undefined) return undefined;
   const stale =
     age(run.now, hop.refreshed) >= run.state.config.hz ||
@@ -35,14 +45,17 @@ function refreshed(run: Run, index: number): NextHop | undefined {
 function resolve(run: Run, hop: NextHop, answer: FibAnswer): void {
   hop.refreshed = run.now;
   const device = egressDevice(run, answer.ifindex);
-  if (answer.result === 'blackhole') hop.state = 'NEXT_HOP_BLACKHOLE';
-  else if (answer.result === 'failed' || device === undefined) hop.state = 'NEXT_HOP_UNRESOLVED';
+  if (answer.result === 'blackhole') {
+    hop.state = 'NEXT_HOP_BLACKHOLE';
+    hop.mtu = 0;
+  } else if (answer.result === 'failed' || device === undefined) hop.state = 'NEXT_HOP_UNRESOLVED';
   else {
     hop.state = answer.result === 'valid' ? 'NEXT_HOP_VALID' : 'NEXT_HOP_UNRESOLVED';
     hop.destinationMac = answer.destinationMac;
     hop.sourceMac = answer.sourceMac;
     hop.ifindex = device.ifindex;
     hop.vlan = device.vlan;
+    hop.mtu = answer.mtu;
   }
 }
 
@@ -100,13 +113,18 @@ const unusedNextHop = (): NextHop => ({
   vlan: 0,
   ifindex: 0,
   refreshed: 0,
+  mtu: 0,
   address: 0,
   inUse: false,
   generation: 0,
 });
 
 /** Whatever tags the packet came with, it leaves with the next hop's or none; the inner tag's priority stays. */
-function withLinkLayer(frame: Uint8Array, { l3, family }: Packet, hop: NextHop): Uint8Array {
+function withLinkLayer(
+  frame: Uint8Array,
+  { l3, family }: Pick<Packet, 'l3' | 'family'>,
+  hop: NextHop,
+): Uint8Array {
   const priority = l3 > 14 ? read16(frame, l3 - 4) & 0xf000 : 0;
   const length = hop.vlan === 0 ? 14 : 18;
   const out = new Uint8Array(length + frame.length - l3);

@@ -2,10 +2,10 @@
  * docs/packet-path.md, section 5, "Reject": what the answers of a VIP's own have in common: whom they go
  * to, how many, and the headers they have.
  */
-import { type Address, checksumOf, isV6, write16, writeAddress } from './bytes.ts';
+import { type Address, checksumOf, isV6, write16, write32, writeAddress } from './bytes.ts';
 import { PROTOCOL, pseudoSum } from './packet.ts';
 import type { Run } from './run.ts';
-import { age } from './state.ts';
+import { age, type Budget } from './state.ts';
 import type { Packet } from './well-formed.ts';
 
 export const ANSWER_TTL = 64;
@@ -24,14 +24,17 @@ export function isAnswerableSource(source: Address): boolean {
   return first !== 0 && first !== 127 && first < 224;
 }
 
-/** A token bucket: `rejectPerSecond` tokens a second and at most as many. */
 export function withinBudget(run: Run): boolean {
-  const { rejectBudgets, config } = run.state;
-  const budget = rejectBudgets.get(run.cpu) ?? { refilled: 0, tokens: 0 };
-  rejectBudgets.set(run.cpu, budget);
-  const earned = Math.floor((age(run.now, budget.refilled) * config.rejectPerSecond) / config.hz);
+  return takeToken(run, run.state.rejectBudgets, run.cpu, run.state.config.rejectPerSecond);
+}
+
+/** A token bucket: `perSecond` tokens a second and at most as many. */
+export function takeToken(run: Run, budgets: Map<number, Budget>, key: number, perSecond: number): boolean {
+  const budget = budgets.get(key) ?? { refilled: 0, tokens: 0 };
+  budgets.set(key, budget);
+  const earned = Math.floor((age(run.now, budget.refilled) * perSecond) / run.state.config.hz);
   if (earned > 0) {
-    budget.tokens = Math.min(config.rejectPerSecond, budget.tokens + earned);
+    budget.tokens = Math.min(perSecond, budget.tokens + earned);
     budget.refilled = run.now;
   }
   if (budget.tokens === 0) return false;
@@ -39,12 +42,13 @@ export function withinBudget(run: Run): boolean {
   return true;
 }
 
-/** An ICMP error of this type and code, with the IP header and 8 bytes. */
-export function icmpError(packet: Packet, type: number, code: number): Uint8Array {
+/** An ICMP error of this type and code, with the IP header and 8 bytes; `rest` is the word before them. */
+export function icmpError(packet: Packet, type: number, code: number, rest = 0): Uint8Array {
   const { frame, l3, headerLength, family } = packet;
   const bytes = new Uint8Array(8 + headerLength + QUOTED_L4);
   bytes[0] = type;
   bytes[1] = code;
+  write32(bytes, 4, rest);
   bytes.set(frame.subarray(l3, l3 + headerLength + QUOTED_L4), 8);
   const pseudo =
     family === 4 ? 0 : pseudoSum(packet.destination, packet.source, PROTOCOL.icmp6, bytes.length);

@@ -21,11 +21,11 @@ import {
   whoseIs,
 } from './well-formed.ts';
 
-export type Result = Verdict & { readonly events: readonly EventKind[] };
+export type Result = Verdict & { readonly events: readonly EventKind[]; readonly rules: readonly string[] };
 
 export function processPacket(state: ModelState, frame: Uint8Array, arrival: Arrival): Result {
-  const run: Run = { ...arrival, state, events: [], bytes: 0 };
-  return { ...steps(run, frame), events: run.events };
+  const run: Run = { ...arrival, state, events: [], rules: [], bytes: 0 };
+  return { ...steps(run, frame), events: run.events, rules: run.rules };
 }
 
 function steps(run: Run, frame: Uint8Array): Verdict {

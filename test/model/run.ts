@@ -11,6 +11,8 @@ export interface Arrival {
 export interface Run extends Arrival {
   readonly state: ModelState;
   readonly events: EventKind[];
+  /** Names of rules that decided, so that a run can tell which it reached. */
+  readonly rules: string[];
   /** Total length of the IP packet, as it says itself. */
   bytes: number;
 }

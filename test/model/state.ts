@@ -6,6 +6,7 @@
  */
 import type { Address } from './bytes.ts';
 import type { HashedParts } from './choose-backend.ts';
+import type { FlowName, OwnerTable, RememberedFlow } from './tracked.ts';
 
 export type DropReason =
   | 'DROP_TRUNCATED'
@@ -27,7 +28,8 @@ export type DropReason =
   | 'DROP_INTERNAL'
   | 'DROP_EXTENSION_HEADER'
   | 'DROP_ICMP_NO_FLOW'
-  | 'DROP_SOURCE_RANGE';
+  | 'DROP_SOURCE_RANGE'
+  | 'DROP_TOO_BIG';
 
 export type EventKind =
   | 'EVENT_ECHO_ANSWERED'
@@ -37,6 +39,9 @@ export type EventKind =
   | 'EVENT_SNAT_REUSED_EARLY'
   | 'EVENT_FLOW_ORPHAN'
   | 'EVENT_SNAT_PASSED'
+  | 'EVENT_REMEMBERED'
+  | 'EVENT_NOT_REMEMBERED'
+  | 'EVENT_TOO_BIG_ANSWERED'
   | 'EVENT_TTL_ANSWERED'
   | 'EVENT_ICMP_FORWARDED'
   | 'EVENT_FRAGMENT_FOLLOWED';
@@ -55,9 +60,26 @@ export const FLOW_STATES = [
 ] as const;
 export type FlowState = (typeof FLOW_STATES)[number];
 
+/** How packets travel to a service's backends; in all but `snat` the backend answers the client itself. */
+export type Mode = 'snat' | 'ipip' | 'gue' | 'l2';
+
+/** Addresses and their mask. */
+export interface Range {
+  readonly network: Address;
+  readonly mask: Address;
+}
+
 export interface ModelConfig {
   readonly hashSeed: bigint;
-  readonly vips: ReadonlyArray<{ readonly network: Address; readonly mask: Address }>;
+  readonly vips: readonly Range[];
+  /** Which lookup comes first. */
+  readonly defaultMode: Mode;
+  /** Where outer headers come from: network | (flow hash & ~mask). */
+  readonly outer4: { readonly network: number; readonly mask: number };
+  readonly outer6: { readonly network: bigint; readonly mask: bigint };
+  readonly guePort: number;
+  /** Of a service and CPU. */
+  readonly rememberPerSecond: number;
   /** Every SNAT address, in order of its number: IPv4's first. */
   readonly snat: ReadonlyArray<{ readonly address: Address; readonly own: boolean }>;
   readonly portMin: number;
@@ -81,16 +103,26 @@ export interface ModelConfig {
   readonly maxFlows: number;
   readonly maxFlows6: number;
   readonly maxShared: number;
+  /** Of each family. */
+  readonly maxRemembered: number;
 }
 
 export interface Service {
   /** Counts the lives of this index. */
   readonly generation: number;
+  readonly mode: Mode;
   readonly hashed?: HashedParts;
   /** Undefined: any client may come. */
-  readonly sources?: ReadonlyArray<{ readonly network: Address; readonly mask: Address }>;
+  readonly sources?: readonly Range[];
   /** Undefined: the service has no table. */
-  table: { readonly slots: ArrayLike<number>; readonly block: number } | undefined;
+  table: OwnerTable | undefined;
+  /** Of a window; undefined: none is open. */
+  readonly oldest?: OwnerTable;
+  /** Jiffies of the last change that tracked a slot. */
+  windowStart: number;
+  /** Jiffies. */
+  readonly windowTcp: number;
+  readonly windowUdp: number;
 }
 
 export interface Backend {
@@ -99,6 +131,8 @@ export interface Backend {
   nextHop: number;
   generation: number;
   state: 'BACKEND_FREE' | 'BACKEND_ACTIVE' | 'BACKEND_DRAINING';
+  /** Whose block it is in. */
+  service: number;
 }
 
 export interface NextHop {
@@ -108,6 +142,8 @@ export interface NextHop {
   vlan: number;
   ifindex: number;
   refreshed: number;
+  /** Of the way there; 0: not known. */
+  mtu: number;
   address: Address;
   inUse: boolean;
   generation: number;
@@ -182,6 +218,15 @@ export interface FibAnswer {
   readonly ifindex: number;
   readonly destinationMac: Uint8Array;
   readonly sourceMac: Uint8Array;
+  /** 0 unless valid. */
+  readonly mtu: number;
+}
+
+/** A token bucket. */
+export interface Budget {
+  /** Jiffies. */
+  refilled: number;
+  tokens: number;
 }
 
 /** Ports that later fragments have, as the first one had them. */
@@ -211,7 +256,11 @@ export interface ModelState {
   /** {@link fragmentKey} to what the first fragment taught. */
   readonly fragments: Map<string, FragmentPorts>;
   /** By CPU. */
-  readonly rejectBudgets: Map<number, { refilled: number; tokens: number }>;
+  readonly rejectBudgets: Map<number, Budget>;
+  /** {@link flowKey} to the flow, of a client with its port 0. */
+  readonly remembered: Readonly<Record<4 | 6, Map<FlowName, RememberedFlow>>>;
+  /** By service; of the CPU that all packets of a run are on. */
+  readonly rememberBudgets: Map<number, Budget>;
   readonly counters: Counters;
 }
 
@@ -264,6 +313,8 @@ export function emptyState(config: ModelConfig, fib: ModelState['fib']): ModelSt
     cursors: new Map(),
     fragments: new Map(),
     rejectBudgets: new Map(),
+    remembered: { 4: new Map(), 6: new Map() },
+    rememberBudgets: new Map(),
     counters: emptyCounters(),
   };
 }

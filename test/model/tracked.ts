@@ -89,11 +89,10 @@ const OWNER = 0x7fff;
 export function chooseTracked(world: TrackedWorld, service: TrackedService, packet: FlowPacket): Choice {
   const { table, oldest } = service;
   if (table === undefined) return { backend: undefined, rule: 'no table' };
-  const slot = slotAt(table, packet.hash);
-  const owner = table.block + (slot & OWNER);
-  const isTracked = (slot & TRACKED) !== 0;
-  if (!isTracked && !packet.syn) return { backend: owner, rule: 'hash alone' };
-  const known = isTracked ? living(world, packet.flow) : undefined;
+  const owner = ownerAt(table, packet.hash);
+  const hasMemory = isTracked(table, packet.hash);
+  if (!hasMemory && !packet.syn) return { backend: owner, rule: 'hash alone' };
+  const known = hasMemory ? living(world, packet.flow) : undefined;
   if (known !== undefined && isRetransmission(packet, known)) {
     touch(world, packet, known);
     return { backend: known.backend, rule: 'retransmission' };
@@ -102,14 +101,14 @@ export function chooseTracked(world: TrackedWorld, service: TrackedService, pack
   if (packet.syn && !takesConnections(world, owner)) {
     return { backend: undefined, rule: 'owner takes no connections' };
   }
-  if (!isTracked) return { backend: owner, rule: 'hash alone' };
-  const isFlipped = oldest === undefined || age(world.now, service.windowStart) > service.window;
-  if (isFlipped) return flipped(world, service, packet, owner, known);
+  if (!hasMemory) return { backend: owner, rule: 'hash alone' };
+  if (oldest === undefined || !windowIsOpen(world, service))
+    return flipped(world, service, packet, owner, known);
   if (known !== undefined && !packet.syn) {
     touch(world, packet, known);
     return { backend: known.backend, rule: 'remembered' };
   }
-  const former = oldest.block + (slotAt(oldest, packet.hash) & OWNER);
+  const former = ownerAt(oldest, packet.hash);
   if (service.hasAffinity) return inWindowOfClient(world, packet, owner, former);
   return inWindow(world, packet, owner, former);
 }
@@ -214,13 +213,25 @@ function slotAt(table: OwnerTable, hash: number): number {
   return table.slots[Math.floor((hash * table.slots.length) / 2 ** 32)] as number;
 }
 
-function living(world: TrackedWorld, key: FlowName): RememberedFlow | undefined {
+/** Index of the backend that a table names for a hash. */
+export const ownerAt = (table: OwnerTable, hash: number): number =>
+  table.block + (slotAt(table, hash) & OWNER);
+
+export const isTracked = (table: OwnerTable, hash: number): boolean => (slotAt(table, hash) & TRACKED) !== 0;
+
+export const windowIsOpen = (
+  { now }: Pick<TrackedWorld, 'now'>,
+  { oldest, windowStart, window }: Pick<TrackedService, 'oldest' | 'windowStart' | 'window'>,
+): boolean => oldest !== undefined && age(now, windowStart) <= window;
+
+/** What is remembered of a flow whose backend is still the one that it was. */
+export function living(world: TrackedWorld, key: FlowName): RememberedFlow | undefined {
   const flow = world.remembered.get(key);
   if (flow === undefined || !isThere(world, flow.backend)) return undefined;
   return world.backend(flow.backend)?.generation === flow.generation ? flow : undefined;
 }
 
-const isThere = (world: TrackedWorld, index: number): boolean =>
+export const isThere = (world: TrackedWorld, index: number): boolean =>
   (world.backend(index)?.state ?? 'BACKEND_FREE') !== 'BACKEND_FREE';
 
 const takesConnections = (world: TrackedWorld, index: number): boolean =>

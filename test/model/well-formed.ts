@@ -1,7 +1,7 @@
 /** docs/packet-path.md, sections 1 and 2: is the packet ours, and does it make sense. */
 import { type Address, isV6, read16, read32, readAddress } from './bytes.ts';
 import { EXTENSION, PROTOCOL } from './packet.ts';
-import type { DropReason, ModelConfig } from './state.ts';
+import type { DropReason, ModelConfig, Range, Service } from './state.ts';
 
 /** A frame whose IP header is inside it; nothing else is known yet. */
 export interface IpFrame {
@@ -76,10 +76,14 @@ export function whoseIs(config: ModelConfig, address: Address): Destination | un
 }
 
 /** Of the same family, and inside. */
-export function isInRange({ network, mask }: ModelConfig['vips'][number], address: Address): boolean {
+function isInRange({ network, mask }: Range, address: Address): boolean {
   if (isV6(address)) return isV6(network) && isV6(mask) && (address & mask) === network;
   return !isV6(network) && !isV6(mask) && (address & mask) >>> 0 === network;
 }
+
+/** Whether the service's source ranges let the packet's sender in. */
+export const isClient = (service: Service | undefined, { source }: IpFrame): boolean =>
+  service?.sources === undefined || service.sources.some((range) => isInRange(range, source));
 
 /** What the IP header says, as far as it goes; later checks may still refuse the packet. */
 export function lengthOf({ frame, l3, family }: IpFrame): number {

@@ -1,6 +1,14 @@
 /** A small world in model state, for tests of the model alone. */
 import { type Address, ip, mac } from './bytes.ts';
-import { emptyState, type FibAnswer, frontendKey, type ModelConfig, type ModelState } from './state.ts';
+import {
+  emptyState,
+  type FibAnswer,
+  frontendKey,
+  type ModelConfig,
+  type ModelState,
+  type Service,
+} from './state.ts';
+import type { OwnerTable } from './tracked.ts';
 
 export const HZ = 1000;
 export const VIP = ip('10.1.0.2');
@@ -15,6 +23,11 @@ const seconds = (count: number): number => count * HZ;
 export const CONFIG: ModelConfig = {
   hashSeed: 0x0123456789abcdefn,
   vips: [{ network: ip('10.1.0.0'), mask: ip('255.255.255.0') }],
+  defaultMode: 'snat',
+  outer4: { network: 0, mask: 0xffffffff },
+  outer6: { network: 0n, mask: (1n << 128n) - 1n },
+  guePort: 6080,
+  rememberPerSecond: 0,
   snat: [{ address: SNAT, own: false }],
   portMin: 1024,
   portMax: 1024 + 99,
@@ -43,6 +56,7 @@ export const CONFIG: ModelConfig = {
   maxFlows: 1000,
   maxFlows6: 1000,
   maxShared: 1000,
+  maxRemembered: 1,
 };
 
 /** Everything is one hop away on the device packets come in by. */
@@ -54,8 +68,19 @@ export function flatFib(destination: Address): FibAnswer {
     ifindex: INGRESS,
     destinationMac: Uint8Array.of(2, 9, last >>> 24, last >>> 16, last >>> 8, last),
     sourceMac: mac('02:00:00:00:00:01'),
+    mtu: 1500,
   };
 }
+
+/** A service in SNAT mode. */
+export const withTable = (table: OwnerTable | undefined): Service => ({
+  generation: 0,
+  mode: 'snat',
+  table,
+  windowStart: 0,
+  windowTcp: 0,
+  windowUdp: 0,
+});
 
 /** TCP 80 (service 1) and UDP 53 (service 2) on one VIP, with the same three backends; TCP 81 has none. */
 export function smallWorld(config: Partial<ModelConfig> = {}): ModelState {
@@ -65,9 +90,9 @@ export function smallWorld(config: Partial<ModelConfig> = {}): ModelState {
   state.frontends.set(frontendKey(VIP, DNS, 17), 2);
   state.frontends.set(frontendKey(VIP, 81, 6), 3);
   const slots = Uint16Array.from({ length: 251 }, (_, slot) => slot % BACKENDS.length);
-  state.services.set(1, { generation: 0, table: { slots, block: 8 } });
-  state.services.set(2, { generation: 0, table: { slots, block: 16 } });
-  state.services.set(3, { generation: 0, table: undefined });
+  state.services.set(1, withTable({ slots, block: 8 }));
+  state.services.set(2, withTable({ slots, block: 16 }));
+  state.services.set(3, withTable(undefined));
   for (const [block, port] of [
     [8, 8080],
     [16, 5353],
@@ -80,6 +105,7 @@ export function smallWorld(config: Partial<ModelConfig> = {}): ModelState {
         vlan: 0,
         ifindex: 0,
         refreshed: 0,
+        mtu: 0,
         address,
         inUse: false,
         generation: 0,
@@ -90,6 +116,7 @@ export function smallWorld(config: Partial<ModelConfig> = {}): ModelState {
         nextHop: block + i,
         generation: 1,
         state: 'BACKEND_ACTIVE',
+        service: block / 8,
       });
     });
   }

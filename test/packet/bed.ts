@@ -5,13 +5,21 @@
 import { resolve } from 'node:path';
 import { Applier } from '../../src/dataplane/apply.ts';
 import { writeEgressDevices } from '../../src/dataplane/egress-map.ts';
+import { namedBackends } from '../../src/dataplane/former-flows.ts';
 import { type DataplaneMaps, mapDataplane } from '../../src/dataplane/maps.ts';
-import { type DataplaneConfig, mapSizes, programRodata } from '../../src/dataplane/program-config.ts';
+import {
+  type DataplaneConfig,
+  mapSizes,
+  outerSourceOf,
+  programRodata,
+  timeoutsInJiffies,
+} from '../../src/dataplane/program-config.ts';
 import { agentNextHops } from '../../src/dataplane/room.ts';
 import { kernelStores } from '../../src/dataplane/stores.ts';
 import { buildDirectory } from '../../src/kernel/build-directory.ts';
 import type { BpfLink, BpfMap, Kernel, LoadedObject } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/libbpf.ts';
+import { ServiceHash } from '../../src/maglev/service-hash.ts';
 import type { DesiredService } from '../../src/services/desired-state.ts';
 import { DEVICE, TAG } from './network.ts';
 
@@ -46,6 +54,10 @@ export interface Bed {
   /** For packets that come by a device; gone when the link's descriptor is closed. */
   attach(ifindex: number): BpfLink;
   apply(services: readonly DesiredService[], ownAddresses?: readonly number[]): Promise<void>;
+  /** A new agent, which knows nothing but what is in the maps. */
+  restartAgent(): void;
+  /** What the agent does every half minute. */
+  settle(): Promise<void>;
   /** Empties every map, as after loading. */
   reset(): void;
   close(): void;
@@ -76,6 +88,7 @@ const PER_CPU = [
   'event_counters',
   'service_drops',
   'reject_budgets',
+  'remember_budgets',
 ];
 
 export function openBed(options: BedOptions): Bed {
@@ -144,6 +157,20 @@ class LoadedBed implements Bed {
     return this.kernel.attach(this.#object.programFd, ifindex, this.hook);
   }
 
+  restartAgent(): void {
+    this.#applier = this.#newApplier();
+  }
+
+  async settle(): Promise<void> {
+    const { config, hashSeed } = this.options;
+    const timeouts = timeoutsInJiffies(config.timeouts, HZ);
+    const report = await this.#applier.settle({ hash: new ServiceHash(hashSeed), timeouts });
+    await this.#applier.releaseFormer(() => {
+      const isNamed = namedBackends(this.maps.arrays.flow_records, timeouts, this.now());
+      return (index, generation) => isNamed(index, generation) || report?.isNamed(index, generation) === true;
+    });
+  }
+
   async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {
     const report = await this.#applier.apply(services, { ownAddresses, deletions: true });
     if (report.waiting.length > 0) throw new Error(`could not be applied: ${report.waiting.join(', ')}`);
@@ -184,10 +211,17 @@ class LoadedBed implements Bed {
   #newApplier(): Applier {
     const { kernel, maps } = this;
     return new Applier({
-      kernel,
+      kernel: {
+        entries: (map) => kernel.entries(map),
+        batches: (map) => kernel.batches(map),
+        buildMaglevTable: (slots, hashes, quotas) => kernel.buildMaglevTable(slots, hashes, quotas),
+        // Packets go through one by one, and none while the agent is at work.
+        gracePeriod: async () => {},
+      },
       maps,
       stores: kernelStores(kernel),
       agentNextHops: agentNextHops(maps.arrays.next_hops.entries),
+      outerSource: outerSourceOf(this.options.config),
       clock: { hz: HZ, now: () => this.now() },
     });
   }

@@ -28,6 +28,7 @@ import {
 } from '../model/state.ts';
 import type { Bed } from './bed.ts';
 import { addressOf, flowStateNames } from './maps-to-model.ts';
+import { readRemembered } from './remembered.ts';
 
 /** How long a packet may be under way on a busy machine; nothing near a limit is compared with it. */
 const TICKS = 500;
@@ -43,6 +44,7 @@ export function compareState(bed: Bed, state: ModelState, cpu: number): string[]
   compareFlows(bed, state, expectEqual);
   compareShared(bed, state, expectEqual);
   compareFragments(bed, state, expectEqual);
+  compareRemembered(bed, state, expectEqual);
   compareCursors(bed, state, cpu, expectEqual);
   compareCounters(bed, state, expectEqual);
   return found;
@@ -175,6 +177,20 @@ function compareFlows(bed: Bed, state: ModelState, expectEqual: ExpectEqual): vo
     expectEqual(`flow ${key}`, forward, model);
   }
   for (const key of real.keys()) expectEqual(`flow ${key}`, 'there', 'not there');
+}
+
+/** The clock may tick while a packet is under way here too. */
+function compareRemembered(bed: Bed, state: ModelState, expectEqual: ExpectEqual): void {
+  for (const family of [4, 6] as const) {
+    const real = readRemembered(bed, family);
+    for (const [key, model] of state.remembered[family]) {
+      const entry = real.get(String(key));
+      real.delete(String(key));
+      if (entry !== undefined && (model.seen - entry.seen) >>> 0 <= TICKS) model.seen = entry.seen;
+      expectEqual(`remembered ${key}`, entry, model);
+    }
+    for (const key of real.keys()) expectEqual(`remembered ${key}`, 'there', 'not there');
+  }
 }
 
 function compareShared(bed: Bed, state: ModelState, expectEqual: ExpectEqual): void {

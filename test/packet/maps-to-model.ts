@@ -1,4 +1,6 @@
 /** What the agent wrote into the maps, as model state: configuration only, flows are the model's own. */
+
+import type { DataplaneConfig } from '../../src/dataplane/program-config.ts';
 import { agentNextHops } from '../../src/dataplane/room.ts';
 import { readSourceRanges, type SourceRange } from '../../src/dataplane/source-ranges.ts';
 import {
@@ -10,22 +12,25 @@ import {
   SLOTS_PER_LINE,
   serviceFlag,
   service as serviceLayout,
+  serviceMode,
   TABLE_BLOCK_MASK,
   TABLE_BLOCK_SHIFT,
   TABLE_CLASS_MASK,
   TABLE_CLASS_SHIFT,
   TABLE_LINE_BITS,
 } from '../../src/layout/generated.ts';
-import { addressAfter, parsePrefix } from '../../src/net/prefix.ts';
+import { addressAfter, type Prefix, parsePrefix } from '../../src/net/prefix.ts';
 import { TABLE_SIZES } from '../../src/services/desired-state.ts';
-import type { Address } from '../model/bytes.ts';
+import { type Address, isV6 } from '../model/bytes.ts';
 import {
   type Backend,
   emptyState,
   type FlowState,
   frontendKey,
+  type Mode,
   type ModelConfig,
   type ModelState,
+  type Range,
   type Service,
 } from '../model/state.ts';
 import { type Bed, HZ } from './bed.ts';
@@ -60,10 +65,7 @@ function modelConfig(bed: Bed): ModelConfig {
   };
   return {
     hashSeed,
-    vips: vips.ranges.map(({ network, length }) => ({
-      network,
-      mask: typeof network === 'number' ? mask4(length) : mask6(length),
-    })),
+    vips: vips.ranges.map(rangeOf),
     snat: snat.ranges.flatMap(({ first, count, own }) =>
       Array.from({ length: count }, (_, i) => ({ address: addressAfter(first, i), own })),
     ),
@@ -84,8 +86,29 @@ function modelConfig(bed: Bed): ModelConfig {
     maxFlows: bed.map('flows4').maxEntries,
     maxFlows6: bed.map('flows6').maxEntries,
     maxShared: bed.map('snat_shared').maxEntries,
+    ...dsrConfig(config),
+    maxRemembered: bed.map('remembered4').maxEntries,
   };
 }
+
+/** As the configuration says it, not as the agent put it into rodata. */
+function dsrConfig({ mode, dsr }: DataplaneConfig) {
+  const sources = (dsr?.source ?? []).map(rangeOf);
+  const source4 = sources.find(({ network }) => !isV6(network)) ?? { network: 0, mask: 0xffffffff };
+  const source6 = sources.find(({ network }) => isV6(network)) ?? { network: 0n, mask: mask6(128) };
+  return {
+    defaultMode: mode,
+    outer4: { network: Number(source4.network), mask: Number(source4.mask) },
+    outer6: { network: BigInt(source6.network), mask: BigInt(source6.mask) },
+    guePort: dsr?.guePort ?? 0,
+    rememberPerSecond: dsr?.rememberPerSecond ?? 0,
+  };
+}
+
+const rangeOf = ({ network, length }: Prefix): Range => ({
+  network,
+  mask: typeof network === 'number' ? mask4(length) : mask6(length),
+});
 
 const mask4 = (length: number): number => (length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0);
 const mask6 = (length: number): bigint => ((1n << BigInt(length)) - 1n) << BigInt(128 - length);
@@ -105,13 +128,16 @@ export function readConfiguration(bed: Bed, state: ModelState): void {
 
 function readServices(bed: Bed, state: ModelState): void {
   const { view, stride, entries } = bed.maps.arrays.services;
-  const former = new Map(state.services);
+  const lives = new Map(state.services);
   const ranges = readSourceRanges(bed.map('source_ranges'), bed.kernel);
   state.frontends.clear();
   state.services.clear();
   for (let index = 1; index < entries; index += 1) {
-    const { key, table, generation, flags } = serviceLayout.read(view, index * stride);
-    if (former.get(index)?.generation !== generation) forgetService(state, index);
+    const { key, table, oldest, generation, flags, windowStart, windowTcp, windowUdp } = serviceLayout.read(
+      view,
+      index * stride,
+    );
+    if (lives.get(index)?.generation !== generation) forgetService(state, index);
     if (key.family === 0) continue;
     state.frontends.set(frontendKey(addressOf(key.addr, key.family), key.port, key.protocol), index);
     const sources = flags & serviceFlag.SERVICE_F_SOURCES ? { sources: sourcesOf(ranges, index) } : {};
@@ -119,7 +145,15 @@ function readServices(bed: Bed, state: ModelState): void {
       affinity: (flags & serviceFlag.SERVICE_F_AFFINITY) !== 0,
       hash3: (flags & serviceFlag.SERVICE_F_HASH3) !== 0,
     };
-    state.services.set(index, { generation, table: tableOf(bed, table), hashed, ...sources });
+    const former = tableOf(bed, oldest);
+    state.services.set(index, {
+      generation,
+      mode: modeOf(flags),
+      table: tableOf(bed, table),
+      ...(former === undefined ? {} : { oldest: former }),
+      ...{ windowStart, windowTcp, windowUdp, hashed },
+      ...sources,
+    });
   }
 }
 
@@ -129,8 +163,7 @@ function sourcesOf(ranges: readonly SourceRange[], index: number): NonNullable<S
     .map(({ range }) => {
       const prefix = parsePrefix(range);
       if (prefix === undefined) throw new Error(`not a prefix: ${range}`);
-      const { network, length } = prefix;
-      return { network, mask: typeof network === 'number' ? mask4(length) : mask6(length) };
+      return rangeOf(prefix);
     });
 }
 
@@ -140,6 +173,17 @@ function forgetService({ counters }: ModelState, index: number): void {
   for (const key of counters.serviceDrops.keys()) {
     if (key.startsWith(`${index} `)) counters.serviceDrops.delete(key);
   }
+}
+
+const MODES = new Map<number, Mode>([
+  [serviceMode.MODE_SNAT, 'snat'],
+  [serviceMode.MODE_IPIP, 'ipip'],
+  [serviceMode.MODE_GUE, 'gue'],
+  [serviceMode.MODE_L2, 'l2'],
+]);
+
+function modeOf(flags: number): Mode {
+  return MODES.get(flags & serviceFlag.SERVICE_F_MODE) as Mode;
 }
 
 function tableOf(bed: Bed, word: bigint): Service['table'] {
@@ -172,6 +216,7 @@ function readBackends(bed: Bed, state: ModelState): void {
       nextHop: entry.nextHop,
       generation: entry.generation,
       state: BACKEND_STATES.get(entry.state) ?? 'BACKEND_FREE',
+      service: entry.service,
     });
   }
 }
@@ -191,6 +236,7 @@ function readNextHops(bed: Bed, state: ModelState): void {
         vlan: 0,
         ifindex: 0,
         refreshed: entry.refreshed,
+        mtu: entry.mtu,
         address,
         inUse: false,
         generation: entry.generation,

@@ -25,6 +25,9 @@ const OTHER_MAC = '02:00:00:00:00:03';
 const TAGGED_MAC = '02:00:00:00:00:04';
 const MACS = { lan: LAN_MAC, far: FAR_MAC, other: OTHER_MAC, tagged: TAGGED_MAC } as const;
 
+/** Some ways take less than what comes: outer headers, and datagrams of more than 1,280 bytes. */
+const MTUS = { lan: 1500, far: 1340, other: 1500, tagged: 1290 } as const;
+
 interface Route {
   readonly prefix: string;
   /** Undefined: on the link. */
@@ -88,10 +91,11 @@ export function enterNetwork(): void {
 export const pinnedCpu = (): number => cpus().length - 1;
 
 function commands(): string[] {
-  const veth = (name: string, index: number, hardware: string): string[] => [
+  const veth = (name: keyof typeof DEVICE, index: number, hardware: string): string[] => [
     `link add ${name} index ${index} address ${hardware} type veth peer name ${name}-peer`,
     `link set ${name} addrgenmode none`,
     `link set ${name}-peer addrgenmode none`,
+    `link set ${name} mtu ${MTUS[name]}`,
     `link set ${name} up`,
     `link set ${name}-peer up`,
   ];
@@ -171,7 +175,7 @@ function hostsOf(prefix: string): string[] {
 }
 
 const NO_MAC = new Uint8Array(6);
-const NOWHERE = { gateway: 0, ifindex: 0, destinationMac: NO_MAC, sourceMac: NO_MAC } as const;
+const NOWHERE = { gateway: 0, ifindex: 0, destinationMac: NO_MAC, sourceMac: NO_MAC, mtu: 0 } as const;
 
 const isHost = (route: Route, host: number): boolean =>
   GATEWAYS.includes(route) ? host === 1 : host >= 1 && host <= HOSTS;
@@ -203,5 +207,6 @@ function expectedFib4(destination: number): FibAnswer {
     ifindex: DEVICE[route.device],
     destinationMac: isKnown ? mac(macOf(ipText(gateway))) : NO_MAC,
     sourceMac: isKnown ? mac(MACS[route.device]) : NO_MAC,
+    mtu: isKnown ? MTUS[route.device] : 0,
   };
 }

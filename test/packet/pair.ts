@@ -6,6 +6,8 @@ import {
   fragmentPorts,
   nextHop as nextHopLayout,
   rejectBudget,
+  rememberedFlow,
+  service as serviceLayout,
   snatCursor,
 } from '../../src/layout/generated.ts';
 import type { DesiredService } from '../../src/services/desired-state.ts';
@@ -13,8 +15,10 @@ import { processPacket, type Result } from '../model/process-packet.ts';
 import type { ModelState } from '../model/state.ts';
 import type { Bed } from './bed.ts';
 import { compareState, recordIndexes } from './compare-state.ts';
+import { adoptForgotten } from './forgotten.ts';
 import { modelOf, readConfiguration } from './maps-to-model.ts';
 import { DEVICE, pinnedCpu } from './network.ts';
+import { readRemembered } from './remembered.ts';
 
 export interface Outcome {
   readonly result: Result;
@@ -32,6 +36,8 @@ export class Pair {
   readonly bed: Bed;
   model: ModelState;
   readonly cpu = pinnedCpu();
+  /** What the maps were made of last. */
+  services: readonly DesiredService[] = [];
   /** Until then a tick decides what becomes of a packet, so one that falls into a run must be looked into. */
   #nearLimitUntil = 0;
   #now: number;
@@ -45,6 +51,7 @@ export class Pair {
   /** Empty maps, fresh model. */
   reset(): void {
     this.bed.reset();
+    this.services = [];
     this.model = modelOf(this.bed);
     this.#now = this.bed.now();
   }
@@ -55,7 +62,15 @@ export class Pair {
 
   async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {
     await this.bed.apply(services, ownAddresses);
+    this.services = services;
     this.reread();
+  }
+
+  /** What the agent does every half minute; what it must not have done. */
+  async settle(): Promise<readonly string[]> {
+    await this.bed.settle();
+    this.reread();
+    return adoptForgotten(this.bed, this.model, this.#now);
   }
 
   /** After the maps were written to. */
@@ -102,10 +117,22 @@ export class Pair {
       const seen = view.getUint32(index * stride + flowRecord.offsets.seen, true);
       if ((record.seen - seen) >>> 0 <= ticks) record.seen = seen;
     }
+    this.#adoptRememberedStamps(ticks);
     for (const [place, cursor] of this.model.cursors) {
       const at = place * snatCursor.size + snatCursor.offsets.exhaustedAt;
       const exhaustedAt = this.bed.memory('snat_cursors').readUInt32LE(at);
       if ((cursor.exhaustedAt - exhaustedAt) >>> 0 <= ticks) cursor.exhaustedAt = exhaustedAt;
+    }
+  }
+
+  #adoptRememberedStamps(ticks: number): void {
+    for (const family of [4, 6] as const) {
+      const flows = this.model.remembered[family];
+      if (flows.size === 0) continue;
+      for (const [key, { seen }] of readRemembered(this.bed, family)) {
+        const flow = flows.get(key);
+        if (flow !== undefined && (flow.seen - seen) >>> 0 <= ticks) flow.seen = seen;
+      }
     }
   }
 
@@ -172,6 +199,13 @@ export class Pair {
     for (const hop of this.model.nextHops.values()) hop.refreshed = older(hop.refreshed);
     for (const taught of this.model.fragments.values()) taught.seen = older(taught.seen);
     for (const budget of this.model.rejectBudgets.values()) budget.refilled = older(budget.refilled);
+    for (const budget of this.model.rememberBudgets.values()) budget.refilled = older(budget.refilled);
+    for (const service of this.model.services.values()) service.windowStart = older(service.windowStart);
+    for (const flows of Object.values(this.model.remembered)) {
+      for (const flow of flows.values()) flow.seen = older(flow.seen);
+    }
+    // It keeps in mind when windows began.
+    this.bed.restartAgent();
     this.#now = this.bed.now();
   }
 
@@ -191,7 +225,18 @@ export class Pair {
     this.#ageEntries('flows4', checked, shift);
     this.#ageEntries('flows6', checked, shift);
     this.#ageEntries('fragments', fragmentPorts.offsets.seen, shift);
-    this.#ageBudget(shift);
+    this.#ageEntries('remembered4', rememberedFlow.offsets.seen, shift);
+    this.#ageEntries('remembered6', rememberedFlow.offsets.seen, shift);
+    this.#ageBudgets('reject_budgets', this.model.rejectBudgets.has(this.cpu) ? [0] : [], shift);
+    this.#ageBudgets('remember_budgets', [...this.model.rememberBudgets.keys()], shift);
+    this.#ageWindows(shift);
+  }
+
+  #ageWindows(shift: (view: DataView, at: number) => void): void {
+    const { view, stride } = this.bed.maps.arrays.services;
+    for (const index of this.model.services.keys()) {
+      shift(view, index * stride + serviceLayout.offsets.windowStart);
+    }
   }
 
   #ageEntries(name: string, offset: number, shift: (view: DataView, at: number) => void): void {
@@ -203,14 +248,19 @@ export class Pair {
     }
   }
 
-  #ageBudget(shift: (view: DataView, at: number) => void): void {
+  /** Both kinds of budgets look alike. */
+  #ageBudgets(name: string, indexes: readonly number[], shift: (view: DataView, at: number) => void): void {
     const { kernel } = this.bed;
-    const budgets = this.bed.map('reject_budgets');
-    const value = kernel.lookup(budgets, new Uint8Array(4));
-    if (value === undefined || !this.model.rejectBudgets.has(this.cpu)) return;
-    const at = this.cpu * rejectBudget.size + rejectBudget.offsets.refilled;
-    shift(new DataView(value.buffer, value.byteOffset, value.length), at);
-    kernel.update(budgets, new Uint8Array(4), value);
+    const budgets = this.bed.map(name);
+    for (const index of indexes) {
+      const key = Buffer.alloc(4);
+      key.writeUInt32LE(index);
+      const value = kernel.lookup(budgets, key);
+      if (value === undefined) throw new Error(`${name} has no entry ${index}`);
+      const at = this.cpu * rejectBudget.size + rejectBudget.offsets.refilled;
+      shift(new DataView(value.buffer, value.byteOffset, value.length), at);
+      kernel.update(budgets, key, value);
+    }
   }
 }
 

@@ -5,8 +5,10 @@ import { dropReason, eventKind } from '../../src/layout/generated.ts';
 const OF_DSR = ['DROP_TOO_BIG', 'EVENT_REMEMBERED', 'EVENT_NOT_REMEMBERED', 'EVENT_TOO_BIG_ANSWERED'];
 const OF_NONE = ['DROP_NONE', 'DROP_REASONS', 'EVENT_KINDS'];
 
-/** Everything that can become of a packet of a service in SNAT mode. */
-export const SNAT_OUTCOMES: readonly string[] = [
-  ...Object.keys(dropReason),
-  ...Object.keys(eventKind),
-].filter((name) => !OF_NONE.includes(name) && !OF_DSR.includes(name));
+/** Everything that can become of a packet. */
+export const OUTCOMES: readonly string[] = [...Object.keys(dropReason), ...Object.keys(eventKind)].filter(
+  (name) => !OF_NONE.includes(name),
+);
+
+/** The same of a service in SNAT mode. */
+export const SNAT_OUTCOMES: readonly string[] = OUTCOMES.filter((name) => !OF_DSR.includes(name));

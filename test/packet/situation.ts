@@ -1,8 +1,16 @@
 /** Configurations, services and packets that the packet and differential tests are made of. */
+
+import type { DsrConfig } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import type { DataplaneConfig } from '../../src/dataplane/program-config.ts';
 import { formatAddress } from '../../src/net/address.ts';
-import type { DesiredBackend, DesiredService, Protocol } from '../../src/services/desired-state.ts';
+import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
+import type {
+  DesiredBackend,
+  DesiredService,
+  Protocol,
+  ServiceMode,
+} from '../../src/services/desired-state.ts';
 import { type Address, ip, ip6, ipText, isV6 } from '../model/bytes.ts';
 import { mirror, mirrorText } from './network.ts';
 
@@ -20,6 +28,26 @@ export interface ConfigOptions {
   readonly echo?: boolean;
   readonly reject?: Partial<DataplaneConfig['reject']>;
   readonly nextHops?: number;
+  /** Default: snat. */
+  readonly mode?: ServiceMode;
+  /** What differs from {@link DSR}. */
+  readonly dsr?: Partial<DsrConfig>;
+}
+
+/** Sources that vary in their last 16 bits. */
+const DSR: DsrConfig = {
+  source: ['172.20.0.0/16', 'fd00:20::/112'].map(prefix),
+  guePort: 6080,
+  window: { tcp: 900_000, udp: 40_000 },
+  rememberedFlows: 64,
+  rememberPerSecond: 1000,
+};
+
+/** Throws on what is none. */
+export function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw new Error(`not a prefix: ${text}`);
+  return parsed;
 }
 
 /** Two addresses from the first on, and the same mirrored. */
@@ -41,8 +69,8 @@ export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
   );
   return {
     vips: { ...config.vips, echo: options.echo ?? true },
-    mode: config.mode,
-    dsr: config.dsr,
+    mode: options.mode ?? config.mode,
+    dsr: { ...DSR, ...options.dsr },
     snat: {
       ranges: [
         ...config.snat.ranges,
@@ -61,7 +89,7 @@ export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
       udpReplied: 90_000,
     },
     reject: { unknownPort: true, noBackend: true, noFlow: true, perSecond: 1000, ...options.reject },
-    limits: { services: 32, backends: 128, slots: 65_536, nextHops: options.nextHops ?? 64 },
+    limits: { services: 32, backends: 256, slots: 65_536, nextHops: options.nextHops ?? 64 },
   };
 }
 
@@ -82,13 +110,14 @@ export const service = (
   type: 'ExternalIPs',
   mode: 'snat',
   tableSize: 251,
-  backends: backends
-    .map((backend) => ({ weight: 1, state: 'active' as const, ...backend }))
-    .sort(
-      (a, b) =>
-        (addressOf(a.address) < addressOf(b.address) ? -1 : Number(a.address !== b.address)) ||
-        a.port - b.port,
-    ),
+  backends: sorted(backends.map((backend) => ({ weight: 1, state: 'active' as const, ...backend }))),
 });
+
+/** As the agent has them. */
+export const sorted = (backends: readonly DesiredBackend[]): DesiredBackend[] =>
+  [...backends].sort(
+    (a, b) =>
+      (addressOf(a.address) < addressOf(b.address) ? -1 : Number(a.address !== b.address)) || a.port - b.port,
+  );
 
 export const at = (address: string, port: number) => ({ address, port });

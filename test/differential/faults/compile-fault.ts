@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Fault } from './fault-list.ts';
+import type { Fault } from './fault.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 

@@ -6,8 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enterNetwork } from '../../packet/network.ts';
 import { isAlive, ownProcess } from '../../rig/process-table.ts';
 import { runDifferential } from '../run-differential.ts';
+import { DSR_VARIANTS, SNAT_VARIANTS, type Variant } from '../variants.ts';
 import { compileFault } from './compile-fault.ts';
-import { FAULTS } from './fault-list.ts';
+import { DSR_FAULTS } from './dsr-faults.ts';
+import type { Fault } from './fault.ts';
+import { SNAT_FAULTS } from './snat-faults.ts';
 
 /** The short run; a fault found later than this is not found. */
 const PACKETS = 100_000;
@@ -49,15 +52,22 @@ describe('a seeded fault is found', () => {
     expect(disagreement).toBeUndefined();
   });
 
-  for (const fault of FAULTS) {
-    it(fault.name, async () => {
-      rmSync(directory, { recursive: true, force: true });
-      directory = mkdtempSync(ownPrefix());
-      process.env.L4LB_BUILD_DIR = compileFault(fault, directory);
-      const { disagreement } = await runDifferential({ seed: SEED, packets: PACKETS, isShrunk: false });
-      if (disagreement === undefined) expect.fail(`not found in ${PACKETS} steps`);
-      const [first = ''] = disagreement.failure.differences;
-      process.stdout.write(`${fault.name}: after ${disagreement.after} steps, ${first.slice(0, 100)}\n`);
+  describe.each([
+    ['of SNAT, or of every packet', SNAT_FAULTS, SNAT_VARIANTS],
+    ['of DSR', DSR_FAULTS, DSR_VARIANTS],
+  ] as const)('%s', (_, faults, variants) => {
+    it.each(faults.map((fault) => [fault.name, fault] as const))('%s', async (_, fault) => {
+      await expectFound(fault, variants);
     });
-  }
+  });
 });
+
+async function expectFound(fault: Fault, variants: readonly Variant[]): Promise<void> {
+  rmSync(directory, { recursive: true, force: true });
+  directory = mkdtempSync(ownPrefix());
+  process.env.L4LB_BUILD_DIR = compileFault(fault, directory);
+  const { disagreement } = await runDifferential({ seed: SEED, packets: PACKETS, variants, isShrunk: false });
+  if (disagreement === undefined) expect.fail(`not found in ${PACKETS} steps`);
+  const [first = ''] = disagreement.failure.differences;
+  process.stdout.write(`${fault.name}: after ${disagreement.after} steps, ${first.slice(0, 100)}\n`);
+}

@@ -5,7 +5,18 @@ import { buildFrame, TCP } from '../../model/packet.ts';
 import { parseFrame } from '../../model/parse.ts';
 import { processPacket, type Result } from '../../model/process-packet.ts';
 import { type ModelState, recordAt } from '../../model/state.ts';
-import { BACKENDS, CONFIG, DNS, HTTP, HZ, INGRESS, SNAT, smallWorld, VIP } from '../../model/world.ts';
+import {
+  BACKENDS,
+  CONFIG,
+  DNS,
+  HTTP,
+  HZ,
+  INGRESS,
+  SNAT,
+  smallWorld,
+  VIP,
+  withTable,
+} from '../../model/world.ts';
 
 const CLIENT = ip('198.51.100.7');
 const at = (now: number) => ({ now, cpu: 0, ingressIfindex: INGRESS });
@@ -97,7 +108,7 @@ describe('a TCP flow', () => {
     processPacket(state, fromClient(TCP.ACK), at(START + 1));
     const other = BACKENDS.findIndex((address) => address !== first.destination);
     const slots = new Uint16Array(251).fill(other);
-    state.services.set(1, { generation: 0, table: { slots, block: 8 } });
+    state.services.set(1, withTable({ slots, block: 8 }));
     const later = parseFrame(frameOf(processPacket(state, fromClient(TCP.ACK), at(START + 2 * HZ))));
     expect(later.destination).toBe(first.destination);
     const anew = parseFrame(frameOf(processPacket(state, fromClient(TCP.SYN), at(START + 3 * HZ))));

@@ -5,7 +5,7 @@ import { buildFrame, TCP } from '../../model/packet.ts';
 import { parseFrame } from '../../model/parse.ts';
 import { processPacket } from '../../model/process-packet.ts';
 import type { FlowRecord, ModelState } from '../../model/state.ts';
-import { BACKENDS, CONFIG, DNS, HTTP, HZ, INGRESS, smallWorld, VIP } from '../../model/world.ts';
+import { BACKENDS, CONFIG, DNS, HTTP, HZ, INGRESS, smallWorld, VIP, withTable } from '../../model/world.ts';
 
 const START = 1_000_000;
 const at = (now: number) => ({ now, cpu: 0, ingressIfindex: INGRESS });
@@ -76,7 +76,7 @@ it('an established flow never changes its backend while that is there', () => {
       const first = destination(TCP.SYN, START);
       let now = START;
       for (const slots of tables) {
-        state.services.set(1, { generation: 0, table: { slots, block: 8 } });
+        state.services.set(1, withTable({ slots, block: 8 }));
         now += HZ * 10;
         expect(destination(TCP.ACK, now)).toBe(first);
       }
@@ -88,7 +88,7 @@ it('an established flow never changes its backend while that is there', () => {
 it('a closed port rests for the hold time before the same backend gets it again', () => {
   const state = smallWorld({ portMax: CONFIG.portMin, extraRecords: 0 });
   const one = new Uint16Array(251);
-  state.services.set(1, { generation: 0, table: { slots: one, block: 8 } });
+  state.services.set(1, withTable({ slots: one, block: 8 }));
   processPacket(state, packet(true, 1, 1000, TCP.SYN), at(START));
   processPacket(state, packet(true, 1, 1000, TCP.RST), at(START + 1));
   const early = processPacket(state, packet(true, 2, 1000, TCP.SYN), at(START + 2));
@@ -102,8 +102,8 @@ it('a closed port rests for the hold time before the same backend gets it again'
 it('the same backend in two services is one backend to a SNAT port', () => {
   const state = smallWorld({ portMax: CONFIG.portMin, extraRecords: 8 });
   const one = new Uint16Array(251);
-  state.services.set(1, { generation: 0, table: { slots: one, block: 8 } });
-  state.services.set(3, { generation: 0, table: { slots: one, block: 20 } });
+  state.services.set(1, withTable({ slots: one, block: 8 }));
+  state.services.set(3, withTable({ slots: one, block: 20 }));
   state.backends.set(20, { ...(state.backends.get(8) ?? expect.fail('no backend')), nextHop: 8 });
   processPacket(state, packet(true, 1, 1000, TCP.SYN), at(START));
   const second = buildFrame({

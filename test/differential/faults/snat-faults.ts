@@ -1,16 +1,7 @@
-/** Small wrong edits of the C code, as a tired programmer would make them; each must be found. */
-export interface Fault {
-  readonly name: string;
-  /** In bpf/. */
-  readonly file: string;
-  /** Must be there exactly once. */
-  readonly from: string;
-  readonly to: string;
-}
+/** Of what comes before the modes, and of services in SNAT mode; each must be found. */
+import { type Fault, fault } from './fault.ts';
 
-const fault = (name: string, file: string, from: string, to: string): Fault => ({ name, file, from, to });
-
-export const FAULTS: readonly Fault[] = [
+export const SNAT_FAULTS: readonly Fault[] = [
   fault('an offset alone makes no fragment', 'packet.h', 'bpf_htons(0x3fff)', 'bpf_htons(0x2000)'),
   fault(
     'total length may exceed the frame by a byte',

@@ -1,0 +1,143 @@
+/** Of services in a DSR mode; to be found where these are most. */
+import { type Fault, fault } from './fault.ts';
+
+export const DSR_FAULTS: readonly Fault[] = [
+  fault(
+    'the short way lets a SYN go where its tuple was remembered',
+    'fast_dsr.h',
+    'known.alive && known.flow && !is_syn_flags(flags) &&',
+    'known.alive && known.flow &&',
+  ),
+  fault(
+    'the short way forgets that a remembered flow ends',
+    'fast_dsr.h',
+    'remembered_state(known.flow->state, 0, flags) == known.flow->state &&\n\t       ',
+    '',
+  ),
+  fault(
+    'the short way sees a remembered flow once for ever',
+    'fast_dsr.h',
+    'now - known.flow->seen < config.hz && !remembered_idle',
+    '!remembered_idle',
+  ),
+  fault(
+    'the short way sends what does not fit',
+    'fast_dsr.h',
+    ' || (unlikely(length > hop->mtu) && hop->mtu)',
+    '',
+  ),
+  fault(
+    'the short way counts no new connections',
+    'fast_dsr.h',
+    '\t\tcount_flow(service, chosen);\n',
+    '\t\t;\n',
+  ),
+  fault(
+    'the outer source is the same for all flows',
+    'encap.h',
+    'word[3] = config.outer4.network | varied;',
+    'word[3] = config.outer4.network;',
+  ),
+  fault(
+    'the traffic class is taken from one byte',
+    'dsr.h',
+    'inner->tos = bytes[0] << 4 | bytes[1] >> 4;',
+    'inner->tos = bytes[1];',
+  ),
+  fault(
+    'GUE says IPv4 whatever is inside',
+    'encap.h',
+    'encapsulated_protocol(inner->family) << 8;',
+    'IPPROTO_IPIP << 8;',
+  ),
+  fault(
+    'DF of a packet in pieces stays in the checksum',
+    'encap.h',
+    'sum += inner->fragment_id + (__u16)~OUTER_DF;',
+    'sum += inner->fragment_id;',
+  ),
+  fault('packets in pieces have one id', 'too_big.h', 'return id ? id : 0xffff;', 'return 0xffff;'),
+  fault(
+    'IPv6 is told less than it must be able to send',
+    'too_big.h',
+    '\t\tfits = LEAST_MTU_V6;\n',
+    '\t\t;\n',
+  ),
+  fault(
+    'what is too big for layer 2 goes to the kernel',
+    'too_big.h',
+    'return size && outer_family == FAMILY_V4 ?',
+    'return outer_family == FAMILY_V4 ?',
+  ),
+  fault(
+    'a neighbour that is not known yet takes one byte',
+    'next_hop.h',
+    '\tif (result == BPF_FIB_LKUP_RET_SUCCESS) {\n',
+    '\tanswer->mtu = fib.mtu_result;\n\tif (result == BPF_FIB_LKUP_RET_SUCCESS) {\n',
+  ),
+  fault(
+    'by MAC address without a neighbour goes to the kernel',
+    'dsr.h',
+    'if (mode == MODE_L2 && (!hop ||',
+    'if (0 && (!hop ||',
+  ),
+  fault('DSR is for clients of any source', 'dsr.h', 'if (!has_client(service, &scratch->pkt))', 'if (0)'),
+  fault(
+    'connections begin with the oldest owner',
+    'tracked.h',
+    '\treturn go_and_remember(scratch, owner, oldest, !known, 0);',
+    '\treturn go_and_remember(scratch, oldest, oldest, !known, 0);',
+  ),
+  fault(
+    'a flow begins unremembered',
+    'tracked.h',
+    'return go_to(scratch, oldest);',
+    'return go_to(scratch, to);',
+  ),
+  fault(
+    'what could not be remembered leaves an older life behind',
+    'tracked.h',
+    '\t\tforget_remembered(&scratch->tuple, scratch->pkt.family);\n\t\tcount_event(EVENT_NOT_REMEMBERED',
+    '\t\tcount_event(EVENT_NOT_REMEMBERED',
+  ),
+  fault('after the window a SYN forgets nothing', 'tracked.h', 'if (known->flow && is_syn(pkt))', 'if (0)'),
+  fault(
+    'a window ends a jiffy early',
+    'tracked.h',
+    'if (slot < 0 || pkt->now - start > window)',
+    'if (slot < 0 || pkt->now - start >= window)',
+  ),
+  fault(
+    'UDP has the window of TCP',
+    'tracked.h',
+    'window = pkt->protocol == IPPROTO_UDP ? service->window_udp : service->window_tcp;',
+    'window = service->window_tcp;',
+  ),
+  fault(
+    'a remembered flow goes to who has its backend’s place now',
+    'remembered.h',
+    'backend->generation == flow->backend_generation',
+    '1',
+  ),
+  fault(
+    'an oldest owner that is gone gets packets',
+    'tracked.h',
+    'if (oldest == owner || !is_there(oldest)) {',
+    'if (oldest == owner) {',
+  ),
+  fault('remembering is free', 'tracked.h', '(missing && !take_remember_token(pkt->service, pkt->now))', '0'),
+  fault(
+    'clients are not remembered, only their connections',
+    'tracked.h',
+    '!known || !client.flow, 1);',
+    '!known || !client.flow, 0);',
+  ),
+  fault('a SYN sent again chooses anew', 'tracked.h', 'known.flow->isn == scratch->choice.isn)', '0)'),
+  fault(
+    'errors go to the new owner of a tracked slot',
+    'icmp_dsr.h',
+    'return is_there(oldest_owner) ? oldest_owner : owner;',
+    'return owner;',
+  ),
+  fault('errors do not follow a remembered flow', 'icmp_dsr.h', 'if (known.alive)', 'if (0)'),
+];
