@@ -30,13 +30,13 @@ export function pinnedCpu(): number {
   return cpus().length - 1;
 }
 
-/** The command that runs a script like this process, but in new namespaces and pinned to one CPU. */
-export function insideCommand(nodeArguments: readonly string[]) {
+/** The command that runs a script like this process, but in new namespaces and, unless told, pinned to one CPU. */
+export function insideCommand(nodeArguments: readonly string[], pinned = true) {
   return {
     command: 'unshare',
     args: [
       ...['--net', '--mount', '--'],
-      ...['taskset', '-c', String(pinnedCpu())],
+      ...(pinned ? ['taskset', '-c', String(pinnedCpu())] : []),
       ...[process.execPath, ...nodeArguments],
     ],
     env: { ...process.env, [INSIDE]: '1' },
@@ -44,8 +44,8 @@ export function insideCommand(nodeArguments: readonly string[]) {
 }
 
 /** Runs this very program there; its exit status. */
-export function startInside(args: readonly string[]): number {
-  const inside = insideCommand([...process.execArgv, ...args]);
+export function startInside(args: readonly string[], pinned = true): number {
+  const inside = insideCommand([...process.execArgv, ...args], pinned);
   const run = spawnSync(inside.command, inside.args, { stdio: 'inherit', env: inside.env });
   if (run.error) throw new Error(`can't make a network namespace: ${run.error.message}`);
   return run.status ?? 1;

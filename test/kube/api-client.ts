@@ -10,9 +10,10 @@ export interface Answer {
 export class ApiClient {
   readonly #options: RequestOptions;
 
-  constructor(plane: ControlPlane) {
+  /** sockets: requests that are under way at a time. */
+  constructor(plane: ControlPlane, sockets = 8) {
     const { credentials, port, place } = plane;
-    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    const agent = new Agent({ keepAlive: true, maxSockets: sockets });
     this.#options = { host: place.address, port, ...credentials, agent };
   }
 
