@@ -34,6 +34,8 @@ export interface ReflectorTimes {
   readonly watchMin: number;
   readonly watchMax: number;
   readonly retry: RetryLimits;
+  /** The longest wait while there is no answer at all: a server that is back is asked soon. */
+  readonly retryUnreachable: number;
   /** Before a list that became empty is believed. */
   readonly secondLook: number;
 }
@@ -91,6 +93,8 @@ export class Reflector<T> {
   /** In a row; a watch that was alive ends the row. A list does not, or one without a watch would be read on and on. */
   #failures = 0;
   #failingSince = 0;
+  /** Of them those with no answer at all: an outage, however long, says nothing of a server that answers. */
+  #unreachable = 0;
   #refusals = 0;
   #heard = 0;
 
@@ -140,7 +144,12 @@ export class Reflector<T> {
     const grave = !watching || this.#failures > 1;
     const shown = { failure: { message: failure.message, since: this.#failingSince } };
     this.#change({ errors: this.#state.errors + 1, ...(grave ? shown : {}) });
-    await this.#sleep(retryDelay(this.#failures, times.retry, random()));
+    const { first, last } = times.retry;
+    const isAway = failure.kind === 'unreachable';
+    if (isAway) this.#unreachable += 1;
+    const longest = isAway ? Math.min(last, times.retryUnreachable) : last;
+    const failures = isAway ? this.#failures : this.#failures - this.#unreachable;
+    await this.#sleep(retryDelay(failures, { first, last: longest }, random()));
   }
 
   async #listAndBelieve(): Promise<void> {
@@ -246,6 +255,7 @@ export class Reflector<T> {
   #alive(): void {
     this.#failures = 0;
     this.#refusals = 0;
+    this.#unreachable = 0;
   }
 
   async #getJson(session: ApiSession, query: Readonly<Record<string, string>>) {

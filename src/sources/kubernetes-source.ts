@@ -9,7 +9,7 @@ import type { Problem } from '../services/desired-state.ts';
 import { sortProblems } from '../services/sort-problems.ts';
 import { type Decoded, decodeEndpointSlice, decodeService, SERVICE_NAME_LABEL } from './kube-decoders.ts';
 import type { EndpointSlice, KubernetesObject, Service } from './kube-objects.ts';
-import { ObjectShelf, type ShelfItem, shelfItem } from './object-shelf.ts';
+import { ObjectShelf, type ShelfItem } from './object-shelf.ts';
 import type { Source, SourceSnapshot, WatchStatus } from './source.ts';
 import { watchProblems, watchStatus } from './watch-problems.ts';
 
@@ -118,7 +118,7 @@ export class KubernetesSource implements Source {
         path: namespace === '' ? `${group}/${resource}` : `${group}/namespaces/${namespace}/${resource}`,
         ...(labelSelector === undefined ? {} : { labelSelector }),
         handler: {
-          read: (object) => shelfItem(object, decode),
+          read: (object) => shelf.read(object, decode),
           replace: (items) => this.#heard(shelf.replace(items)),
           upsert: (item) => this.#heard(shelf.upsert(item)),
           remove: (item) => this.#heard(shelf.remove(item)),

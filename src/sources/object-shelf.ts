@@ -12,7 +12,8 @@ export interface ShelfItem<T> {
   readonly key: string;
   /** The same version is the same object. */
   readonly version: string;
-  readonly decoded: Decoded<T>;
+  /** Not there: the shelf has this version already. */
+  readonly decoded?: Decoded<T>;
 }
 
 interface Entry<T> {
@@ -20,14 +21,6 @@ interface Entry<T> {
   /** The last that could be decoded. */
   readonly value?: T;
   readonly problem?: Problem;
-}
-
-/** Reads identity and version, which every object of the API has. Throws if it has none. */
-export function shelfItem<T>(object: unknown, decode: (object: unknown) => Decoded<T>): ShelfItem<T> {
-  const { metadata } = (object ?? {}) as { metadata?: Record<string, unknown> | null };
-  const { namespace, name, uid, resourceVersion } = metadata ?? {};
-  if (typeof namespace !== 'string' || typeof name !== 'string') throw new Error('an object without a name');
-  return { key: `${namespace}/${name}`, version: `${uid} ${resourceVersion}`, decoded: decode(object) };
 }
 
 export class ObjectShelf<T extends KubernetesObject> {
@@ -47,6 +40,21 @@ export class ObjectShelf<T extends KubernetesObject> {
     return this.#entries.size;
   }
 
+  /**
+   * What is to be kept of an object: identity and version, which every object of the API has, and the rest
+   * if the version is a new one. Throws if it has no name.
+   */
+  read(object: unknown, decode: (object: unknown) => Decoded<T>): ShelfItem<T> {
+    const { metadata } = (object ?? {}) as { metadata?: Record<string, unknown> | null };
+    const { namespace, name, uid, resourceVersion } = metadata ?? {};
+    if (typeof namespace !== 'string' || typeof name !== 'string')
+      throw new Error('an object without a name');
+    const key = `${namespace}/${name}`;
+    const version = `${uid} ${resourceVersion}`;
+    const isKnown = this.#entries.get(key)?.version === version;
+    return isKnown ? { key, version } : { key, version, decoded: decode(object) };
+  }
+
   /** Says what was heard; true: something is another than before. */
   replace(items: readonly ShelfItem<T>[]): boolean {
     const gone = new Set(this.#entries.keys());
@@ -61,6 +69,7 @@ export class ObjectShelf<T extends KubernetesObject> {
 
   upsert({ key, version, decoded }: ShelfItem<T>): boolean {
     if (this.#entries.get(key)?.version === version) return false;
+    if (decoded === undefined) throw new Error(`version ${version} of ${key} is not known any more`);
     if (decoded.ok) {
       this.#entries.set(key, { version, value: decoded.value });
       this.#troubled.delete(key);

@@ -25,6 +25,7 @@ export function openSource(source: Config['source']): Source {
       watchMin: 240 * SECOND,
       watchMax: 480 * SECOND,
       retry: { first: SECOND / 2, last: 30 * SECOND },
+      retryUnreachable: 3 * SECOND,
       secondLook,
     },
   });

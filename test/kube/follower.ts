@@ -30,6 +30,7 @@ export class Follower {
         watchMin: 240_000,
         watchMax: 480_000,
         retry: { first: 100, last: 500 },
+        retryUnreachable: 500,
         secondLook: 500,
       },
     });

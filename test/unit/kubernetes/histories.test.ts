@@ -161,6 +161,7 @@ test(`${RUNS} histories end in what a fresh list says, and nothing vanishes on t
             watchMin: 240_000,
             watchMax: 480_000,
             retry: { first: 500, last: 30_000 },
+            retryUnreachable: 3_000,
             secondLook: 5_000,
           },
           timers,

@@ -9,6 +9,7 @@ const TIMES: ReflectorTimes = {
   watchMin: 240_000,
   watchMax: 480_000,
   retry: { first: 500, last: 30_000 },
+  retryUnreachable: 3_000,
   secondLook: 5_000,
 };
 
@@ -215,6 +216,24 @@ test('an identity that is not taken is read anew', async () => {
   expect(server.identitiesForgotten).toBe(1);
   expect(reflector.state.failure?.message).toMatch(/401: Unauthorized; the token or client certificate/);
   await after(500);
+  expect(reflector.state.synced).toBe(true);
+  await reflector.stop();
+});
+
+test('a server that is away is asked every few seconds, and one that is back but not ready from the first wait on', async () => {
+  const server = serverWith('a');
+  const { reflector, after } = follow(server);
+  server.faults.push(...Array<Fault>(9).fill('refused'), 'error-500', 'error-500');
+  await after(0);
+  for (const wait of [500, 1_000, 2_000, 3_000, 3_000, 3_000, 3_000, 3_000]) await after(wait);
+  expect([reflector.state.errors, server.faults.length]).toEqual([9, 2]);
+  await after(2_999);
+  expect(server.faults.length).toBe(2);
+  await after(1);
+  expect(server.faults).toEqual(['error-500']);
+  await after(500);
+  expect(server.faults).toEqual([]);
+  await after(1_000);
   expect(reflector.state.synced).toBe(true);
   await reflector.stop();
 });

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeService } from '../../../src/sources/kube-decoders.ts';
 import type { Service } from '../../../src/sources/kube-objects.ts';
-import { ObjectShelf, type ShelfItem, shelfItem } from '../../../src/sources/object-shelf.ts';
+import { ObjectShelf, type ShelfItem } from '../../../src/sources/object-shelf.ts';
 
 function item(name: string, version = 1, port: unknown = 80): ShelfItem<Service> {
   const metadata = { namespace: 'default', name, uid: `uid-${name}`, resourceVersion: String(version) };
-  return shelfItem({ metadata, spec: { ports: [{ port }] } }, decodeService);
+  return new ObjectShelf<Service>('Service').read({ metadata, spec: { ports: [{ port }] } }, decodeService);
 }
 
 function shelfOf(...items: ReadonlyArray<ShelfItem<Service>>): ObjectShelf<Service> {
@@ -27,6 +27,26 @@ test('an object that is heard again in the same version is the same, and so is t
   expect(shelf.objects()[1]).toBe(before[1]);
   expect(before[0]?.ports[0]?.port).toBe(80);
   expect(shelf.objects()[0]?.ports[0]?.port).toBe(81);
+});
+
+test('a version that is there already is not decoded again', () => {
+  const shelf = new ObjectShelf<Service>('Service');
+  const read = (version: number) =>
+    shelf.read(
+      { metadata: { namespace: 'default', name: 'a', uid: 'u', resourceVersion: String(version) } },
+      decodeService,
+    );
+  const first = read(1);
+  expect(first.decoded?.ok).toBe(true);
+  shelf.replace([first]);
+  expect(read(1)).not.toHaveProperty('decoded');
+  expect(read(2).decoded?.ok).toBe(true);
+  const known = shelf.objects();
+  expect(shelf.replace([read(1)])).toBe(false);
+  expect(shelf.objects()).toBe(known);
+  const late = read(1);
+  shelf.remove(late);
+  expect(() => shelf.upsert(late)).toThrow('version u 1 of default/a is not known any more');
 });
 
 test('what cannot be decoded stays as it was, with a problem, until it is mended or gone', () => {
