@@ -99,11 +99,17 @@ L4LB_EXPORT int l4lb_percpu_clear(int map_fd, __u32 value_size, __u32 first, __u
 	return error;
 }
 
-/* Maps the values of an array into memory; the size in bytes is *size. */
+/*
+ * Maps the values of an array into memory; the size in bytes is *size. Programs
+ * that are started get no part of it: fork would copy the page tables of
+ * hundreds of megabytes, and stop the agent for tens of milliseconds.
+ */
 L4LB_EXPORT int l4lb_map_memory(int map_fd, int writable, const __u64 *size, void **memory)
 {
 	int access = PROT_READ | (writable ? PROT_WRITE : 0);
 
 	*memory = mmap(NULL, *size, access, MAP_SHARED, map_fd, 0);
-	return *memory == MAP_FAILED ? -errno : 0;
+	if (*memory == MAP_FAILED)
+		return -errno;
+	return madvise(*memory, *size, MADV_DONTFORK) ? -errno : 0;
 }

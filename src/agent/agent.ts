@@ -8,23 +8,26 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/parse-config.ts';
 import { inspectMaps, type MapsInspector } from '../dataplane/inspect/open-inspector.ts';
 import type { Dataplane } from '../dataplane/open-dataplane.ts';
-import { namesOf, readServiceNames, type ServiceNames } from '../dataplane/service-names.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { deviceAddressOf } from '../net/prefix.ts';
-import { writeFileAtomic } from '../node/atomic-file.ts';
 import { listOwnAddressesByDevice } from '../node/ip.ts';
 import { NetlinkMonitor, type NetworkChange, startIpMonitor } from '../node/netlink-monitor.ts';
-import { buildDesiredState } from '../services/build-desired-state.ts';
-import type { DesiredService, DesiredState, Problem } from '../services/desired-state.ts';
-import { type ServiceSettings, serviceSettings } from '../services/service-settings.ts';
+import { NextHopBook } from '../node/next-hop-book.ts';
+import type { RunCommand } from '../node/run-command.ts';
+import { DesiredStateBuilder } from '../services/build-desired-state.ts';
+import type { DesiredState, Problem } from '../services/desired-state.ts';
+import { serviceSettings } from '../services/service-settings.ts';
+import { runInSlices } from '../slices/run-in-slices.ts';
 import { openSource } from '../sources/open-source.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
 import { setVipDeviceUp } from '../vip/vip-device.ts';
+import { BackendAddresses } from './backend-addresses.ts';
 import { decideReload, type ReloadDecision } from './decide-reload.ts';
 import { type DrainedMark, drainedMark } from './drained-mark.ts';
 import { AgentError, exitCodes } from './exit-codes.ts';
 import { loadHashSeed } from './hash-seed.ts';
+import { KeptNames } from './kept-names.ts';
 import { LevelTrigger } from './level-trigger.ts';
 import type { OpenedNode } from './open-node.ts';
 import { initialState, type ReconcileState, reconcile } from './reconcile.ts';
@@ -55,6 +58,10 @@ export interface AgentFacts {
 /** What the network may do without telling. */
 const TICK_MS = 10_000;
 const TICKS_PER_RELEASE = 3;
+/** Routes are asked for again when the kernel tells of a change, and this often in any case. */
+const TICKS_PER_LOOK_AT_ROUTES = 6;
+/** How often all services are compared, not only those that changed. */
+const TICKS_PER_LOOK_AT_EVERYTHING = 30;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -67,20 +74,27 @@ export class Agent {
   readonly dataplane: Dataplane;
   /** What the maps hold, for the API. */
   readonly inspector: MapsInspector;
-  #names: ServiceNames;
+  readonly #names: KeptNames;
+  readonly #addresses = new BackendAddresses();
+  readonly #nextHops = new NextHopBook();
   #servicesAtStart: number;
   #config: Config;
   #hashSeed: bigint;
-  #settings: ServiceSettings;
+  #builder: { readonly config: Config; readonly builder: DesiredStateBuilder } | undefined;
   #survey: NodeSurvey;
   #state: ReconcileState = initialState;
   #nodeProblems: readonly Problem[] = [];
   #lastApplyAt: number | undefined;
   #failure: string | undefined;
+  /** The source has said something since the last reconcile began. */
+  #hasNews = false;
+  /** Why a reconcile failed that came in between. */
+  #newsFailure: unknown;
   #lookAtNode = false;
-  #built: { snapshot: SourceSnapshot; config: Config; state: DesiredState } | undefined;
-  #followed: DesiredState | undefined;
-  #namesKept: { services: readonly DesiredService[]; config: Config } | undefined;
+  /** What the VIP device was set to, as far as nothing has happened since. */
+  #vipUp: boolean | undefined;
+  #lookAtRoutes = false;
+  #lookAtEverything = false;
   #nextConfig: { readonly config: Config; readonly hashSeed: bigint } | undefined;
   #ticks = 0;
   #ticker: NodeJS.Timeout | undefined;
@@ -90,16 +104,18 @@ export class Agent {
     this.#options = options;
     this.#log = options.effects.log;
     this.#config = options.config;
-    this.#settings = serviceSettings(options.config);
     this.#hashSeed = opened.hashSeed;
     this.#survey = opened.survey;
     this.#nodeProblems = opened.problems;
     this.dataplane = opened.dataplane;
     this.#servicesAtStart = opened.servicesInMaps;
     const { maps, clock } = opened.dataplane;
-    // Until the source has spoken, what an earlier agent knew about the maps it left.
-    this.#names = readServiceNames(options.effects.files.names) ?? this.#namesOf([]);
-    this.inspector = inspectMaps({ kernel: options.kernel, maps, clock, names: () => this.#names });
+    this.#names = new KeptNames(options.config, {
+      file: options.effects.files.names,
+      hz: clock.hz,
+      onFailure: (err) => this.#log.warn({ err }, 'the names of services cannot be kept'),
+    });
+    this.inspector = inspectMaps({ kernel: options.kernel, maps, clock, names: () => this.#names.names });
     this.#drained = drainedMark(options.effects.files.drained);
     this.#source = openSource(options.config.source);
     this.#loop = new LevelTrigger({
@@ -117,7 +133,10 @@ export class Agent {
   async run(): Promise<void> {
     this.#monitor.start();
     await this.#loop.trigger();
-    await this.#source.start(() => void this.#loop.trigger());
+    await this.#source.start(() => {
+      this.#hasNews = true;
+      void this.#loop.trigger();
+    });
     await this.#loop.trigger();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -128,6 +147,7 @@ export class Agent {
     await this.#source.stop();
     await this.#monitor.stop();
     await this.#loop.stop();
+    await this.#names.stop();
     await this.dataplane.close();
   }
 
@@ -188,8 +208,11 @@ export class Agent {
   async #work(): Promise<void> {
     try {
       await this.#adoptConfig();
-      const failures = [await this.#keepNode(), await this.#reconcile()].filter((one) => one !== undefined);
-      if (failures.length > 0) throw failures[0];
+      this.#newsFailure = undefined;
+      const failures = [await this.#keepNode(), await this.#reconcile()];
+      await this.#followBackends();
+      const failure = [...failures, this.#newsFailure].find((one) => one !== undefined);
+      if (failure !== undefined) throw failure;
       this.#failure = undefined;
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
@@ -220,22 +243,35 @@ export class Agent {
   async #keepNode(): Promise<unknown> {
     if (!this.#lookAtNode) return undefined;
     this.#lookAtNode = false;
-    const { effects } = this.#options;
+    this.#vipUp = undefined;
+    const effects = { ...this.#options.effects, run: this.#runWithNews };
     try {
       const before = this.#survey;
       this.#survey = await surveyNode(this.#config, effects.run);
       const problems = keepSysctls(effects, this.#config, this.#survey);
       await keepDevices(effects, this.dataplane, before, this.#survey);
       await keepVipDevice(effects, this.#config);
-      this.#nodeProblems = [...problems, ...(await keepNeighbours(effects, this.#backendAddresses()))];
+      const ask = this.#lookAtRoutes ? 'all' : 'unknown';
+      this.#lookAtRoutes = false;
+      this.#nodeProblems = [...problems, ...(await this.#keepNeighbours(ask))];
       return undefined;
     } catch (error) {
       return error;
     }
   }
 
+  /**
+   * Runs a program of the system for upkeep, which may take many of them: what the source says meanwhile
+   * does not wait for the last.
+   */
+  readonly #runWithNews: RunCommand = async (...command) => {
+    const result = await this.#options.effects.run(...command);
+    if (this.#hasNews) this.#newsFailure = await this.#reconcile();
+    return result;
+  };
+
   async #reconcile(): Promise<unknown> {
-    const { effects, metrics } = this.#options;
+    this.#hasNews = false;
     try {
       const report = await reconcile(
         {
@@ -253,32 +289,35 @@ export class Agent {
       this.#logAnnouncement(report.announcedChanged, report.state);
       this.#state = report.state;
     } catch (error) {
-      metrics.countApplyFailure();
+      this.#options.metrics.countApplyFailure();
       return error;
     }
-    await this.#followBackends(effects);
     return undefined;
   }
 
   /** The same object for the same objects, so that a run without a cause costs next to nothing. */
-  #desiredState(snapshot: SourceSnapshot): DesiredState {
-    const known = this.#built;
-    const { services, slices } = snapshot;
-    const same = known?.snapshot.services === services && known.snapshot.slices === slices;
-    if (same && known.config === this.#config) return known.state;
-    // One object for one configuration: answers are kept for it.
-    if (known?.config !== this.#config) this.#settings = serviceSettings(this.#config);
-    const state = buildDesiredState(services, slices, this.#settings);
-    this.#built = { snapshot, config: this.#config, state };
+  async #desiredState({ services, slices }: SourceSnapshot): Promise<DesiredState> {
+    const known = this.#builder;
+    const { builder } =
+      known?.config === this.#config
+        ? known
+        : { builder: new DesiredStateBuilder(serviceSettings(this.#config)) };
+    const config = this.#config;
+    // One that throws is not used again.
+    this.#builder = undefined;
+    const state = await runInSlices(builder.update(services, slices));
+    this.#builder = { config, builder };
     return state;
   }
 
   async #apply(state: Parameters<Dataplane['apply']>[0], deletions: boolean): Promise<readonly Problem[]> {
     const started = performance.now();
     const ownAddresses = this.#config.vips.ranges.flatMap((range) => deviceAddressOf(range) ?? []);
-    const report = await this.dataplane.apply(state, { ownAddresses, deletions });
+    const everything = this.#lookAtEverything;
+    this.#lookAtEverything = false;
+    const report = await this.dataplane.apply(state, { ownAddresses, deletions, everything });
     this.#lastApplyAt = Date.now();
-    this.#keepNames(state.services);
+    this.#names.follow(state.services, this.#config);
     const ms = performance.now() - started;
     if (report.stores > 0) {
       const { created, changed, removed, stores, waiting } = report;
@@ -288,24 +327,13 @@ export class Agent {
     return report.problems;
   }
 
-  #namesOf(services: readonly DesiredService[]): ServiceNames {
-    return namesOf({ services }, this.#config, this.dataplane.clock.hz);
-  }
-
-  /** For lbctl without an agent. Losing the file loses names, so it does not fail a change. */
-  #keepNames(services: readonly DesiredService[]): void {
-    if (this.#namesKept?.services === services && this.#namesKept.config === this.#config) return;
-    this.#names = this.#namesOf(services);
-    this.#namesKept = { services, config: this.#config };
-    try {
-      writeFileAtomic(this.#options.effects.files.names, `${JSON.stringify(this.#names)}\n`);
-    } catch (err) {
-      this.#log.warn({ err }, 'the names of services cannot be kept');
-    }
-  }
-
+  /** Asking costs a process, so it is done when a look at the node is due: the kernel tells of changes. */
   async #setVip(up: boolean): Promise<boolean> {
-    return setVipDeviceUp(this.#options.effects.run, this.#config.vips.device.name, up);
+    if (this.#vipUp === up) return false;
+    this.#vipUp = undefined;
+    const changed = await setVipDeviceUp(this.#options.effects.run, this.#config.vips.device.name, up);
+    this.#vipUp = up;
+    return changed;
   }
 
   #logAnnouncement(changed: boolean, state: ReconcileState): void {
@@ -316,30 +344,33 @@ export class Agent {
   }
 
   /** New backends' next hops become managed neighbours after the maps are done: packets do not wait for it. */
-  async #followBackends(effects: NodeEffects): Promise<void> {
-    if (this.#state.desired === this.#followed) return;
-    this.#followed = this.#state.desired;
-    const addresses = this.#backendAddresses();
-    const others = this.#nodeProblems.filter(({ code }) => code !== 'neighbours');
-    this.#nodeProblems = [...others, ...(await keepNeighbours(effects, addresses))];
+  async #followBackends(): Promise<void> {
+    while (this.#addresses.follow(this.#state.desired?.services ?? [])) {
+      const problems = await this.#keepNeighbours('unknown');
+      const others = this.#nodeProblems.filter(({ code }) => code !== 'neighbours');
+      this.#nodeProblems = [...others, ...problems];
+    }
   }
 
-  #backendAddresses(): string[] {
-    const services = this.#state.desired?.services ?? [];
-    return [...new Set(services.flatMap(({ backends }) => backends.map(({ address }) => address)))].sort();
+  #keepNeighbours(ask: 'all' | 'unknown'): Promise<Problem[]> {
+    const effects = { ...this.#options.effects, run: this.#runWithNews };
+    return keepNeighbours(effects, () => this.#nextHops.nextHopsOf(effects.run, this.#addresses.all, ask));
   }
 
   #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {
     this.dataplane.invalidateNextHops();
     if (changes.size === 1 && changes.has('neighbour')) return;
     this.#lookAtNode = true;
+    this.#lookAtRoutes = true;
     void this.#loop.trigger();
   }
 
   #tick(): void {
-    this.#lookAtNode = true;
-    void this.#loop.trigger();
     this.#ticks += 1;
+    this.#lookAtNode = true;
+    this.#lookAtRoutes ||= this.#ticks % TICKS_PER_LOOK_AT_ROUTES === 0;
+    this.#lookAtEverything ||= this.#ticks % TICKS_PER_LOOK_AT_EVERYTHING === 0;
+    void this.#loop.trigger();
     if (this.#ticks % TICKS_PER_RELEASE !== 0) return;
     this.dataplane.releaseFormer().then(
       (released) => released > 0 && this.#log.debug({ released }, 'entries of former backends released'),

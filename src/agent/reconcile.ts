@@ -17,7 +17,7 @@ export interface ApplyOptions {
 
 export interface ReconcileEffects {
   snapshot(): SourceSnapshot;
-  desiredState(snapshot: SourceSnapshot): DesiredState;
+  desiredState(snapshot: SourceSnapshot): Promise<DesiredState>;
   /** Brings the state into the maps; returns what could not be done. Throws when nothing can. */
   apply(state: DesiredState, options: ApplyOptions): Promise<readonly Problem[]>;
   /** Services in the maps now, whoever put them there. */
@@ -58,7 +58,7 @@ export async function reconcile(effects: ReconcileEffects, before: ReconcileStat
   let changed = false;
   let failure: unknown;
   if (snapshot.synced) {
-    const desired = effects.desiredState(snapshot);
+    const desired = await effects.desiredState(snapshot);
     const deletions = snapshot.complete;
     if (deletions && desired.services.length === 0) {
       changed = await announce(effects, { applied: true, services: 0 });

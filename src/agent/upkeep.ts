@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { Dataplane } from '../dataplane/open-dataplane.ts';
 import { familyOf } from '../net/address.ts';
 import { findLink } from '../node/ip.ts';
-import { syncNeighbours } from '../node/managed-neighbours.ts';
+import { type Neighbour, syncNeighbours } from '../node/managed-neighbours.ts';
 import type { RunCommand } from '../node/run-command.ts';
 import type { Sysctls } from '../node/sysctl.ts';
 import { planSysctls, type SysctlNeeds } from '../node/sysctl-plan.ts';
@@ -99,10 +99,13 @@ function servesIpv6({ vips }: Pick<Config, 'vips'>): boolean {
 }
 
 /** Keeps the next hops of all backends resolved. Without it packets still find their way, by the kernel. */
-export async function keepNeighbours(effects: NodeEffects, backends: readonly string[]): Promise<Problem[]> {
+export async function keepNeighbours(
+  effects: NodeEffects,
+  nextHops: () => Promise<readonly Neighbour[]>,
+): Promise<Problem[]> {
   const { run, files, log } = effects;
   try {
-    const report = await syncNeighbours(run, files.neighbours, backends);
+    const report = await syncNeighbours(run, files.neighbours, await nextHops());
     if (report.made + report.dropped > 0) {
       log.debug({ made: report.made, dropped: report.dropped }, 'neighbour entries changed');
     }

@@ -2,13 +2,15 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredService, Problem } from '../services/desired-state.ts';
+import { runInSlices } from '../slices/run-in-slices.ts';
 import { type ActualService, readActualState } from './actual-state.ts';
 import { FrontendIndex } from './frontend-index.ts';
-import { formatKey, keyNumber } from './frontend-key.ts';
+import { type FrontendKey, formatKey, keyNumber } from './frontend-key.ts';
 import { describeLacks, describeUnrouted } from './lack-problems.ts';
+import { LastWish } from './last-wish.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { JiffiesClock } from './next-hop-table.ts';
-import { isElsewhere, type Plan, planChanges, type ServiceChange } from './plan.ts';
+import { isElsewhere, type Plan, planChanges, planDifference } from './plan.ts';
 import { Retirement, retireLeftovers } from './retirement.ts';
 import { Room } from './room.ts';
 import { type SettleContext, type SettleReport, settleWindows } from './settle-windows.ts';
@@ -33,6 +35,8 @@ export interface ApplyScope {
   readonly ownAddresses: readonly IpAddress[];
   /** Take out services that are not desired. */
   readonly deletions: boolean;
+  /** Compare every service, also those whose wish is the one of the last time. */
+  readonly everything?: boolean;
 }
 
 export interface ApplierOptions {
@@ -55,6 +59,8 @@ interface Mirror {
   readonly services: Map<number | bigint, ActualService>;
   readonly room: Room;
   readonly index: FrontendIndex;
+  /** What was applied last, if nothing was left to do. */
+  wish?: LastWish;
 }
 
 export class Applier {
@@ -69,17 +75,31 @@ export class Applier {
    * Not to be called before the last call has ended. When it throws, what the maps hold is read anew by
    * the next call.
    */
-  async apply(
-    desired: readonly DesiredService[],
-    { ownAddresses, deletions }: ApplyScope,
-  ): Promise<ApplyReport> {
+  async apply(desired: readonly DesiredService[], scope: ApplyScope): Promise<ApplyReport> {
     const stores = countingStores(this.#options.stores);
     return this.#withMirror(stores, async (mirror) => {
-      const { outerSource = 0 } = this.#options;
-      const plan = planChanges(desired, { ownAddresses, outerSource }, mirror.services);
-      const report = await this.#converge(mirror, stores, deletions ? plan : { ...plan, removed: [] });
-      return { ...report, stores: stores.count };
+      const plan = await runInSlices(this.#plan(mirror, desired, scope), this.#options.slice);
+      const wish = mirror.wish;
+      delete mirror.wish;
+      const report = await this.#converge(mirror, stores, scope.deletions ? plan : { ...plan, removed: [] });
+      // Whoever waits for room is found by a look at everything.
+      if (report.problems.length === 0) mirror.wish = wish ?? new LastWish(desired, scope);
+      return { ...report, unchanged: desired.length - plan.changes.length, stores: stores.count };
     });
+  }
+
+  /** Compares with the last wish if all of it is in the maps, else with everything that is there. */
+  *#plan(mirror: Mirror, desired: readonly DesiredService[], scope: ApplyScope): Generator<void, Plan> {
+    const { outerSource = 0 } = this.#options;
+    const { services, wish } = mirror;
+    const difference = scope.everything === true ? undefined : wish?.difference(desired, scope);
+    if (wish === undefined || difference === undefined) {
+      delete mirror.wish;
+      return yield* planChanges(desired, { ownAddresses: scope.ownAddresses, outerSource }, services);
+    }
+    wish.follow(desired, difference);
+    const isVipUsed = (vip: IpAddress): boolean => wish.isVipUsed(vip);
+    return yield* planDifference(difference, { isVipUsed, outerSource }, services);
   }
 
   /** Services in the maps, and the entries for VIPs; once they were read. */
@@ -155,7 +175,11 @@ export class Applier {
     return mirror;
   }
 
-  async #converge(mirror: Mirror, stores: Stores, plan: Plan): Promise<Omit<ApplyReport, 'stores'>> {
+  async #converge(
+    mirror: Mirror,
+    stores: Stores,
+    plan: Plan,
+  ): Promise<Omit<ApplyReport, 'stores' | 'unchanged'>> {
     for (const { actual, desired: wish } of plan.settled) actual.settled = wish;
     const created = plan.changes.filter(({ actual }) => actual === undefined).length;
     const lacks = new Map<string, Lack>();
@@ -169,8 +193,11 @@ export class Applier {
       const retirement = new Retirement();
       const context = { ...this.#context(mirror, stores), index: mirror.index, retirement };
       const upsert: UpsertContext = { ...context, services: mirror.services, buildMaglevTable: this.#build };
-      vips = vips.filter((key) => note(lacks, formatKey(key), addVip(upsert, key)));
-      changes = await this.#upsertAll(upsert, changes, lacks);
+      vips = await this.#unlessLacking(vips, lacks, (key) => [key, addVip(upsert, key)]);
+      changes = await this.#unlessLacking(changes, lacks, (change) => [
+        change.key,
+        upsertService(upsert, change),
+      ]);
       for (const service of removed) {
         mirror.index.withdraw(stores, service.key, service.index);
         mirror.services.delete(keyNumber(service.key));
@@ -187,27 +214,30 @@ export class Applier {
       created: created - changes.filter(({ actual }) => actual === undefined).length,
       changed: plan.changes.length - created - changes.filter(({ actual }) => actual !== undefined).length,
       removed: plan.removed.length,
-      unchanged: plan.settled.length,
       waiting: [...lacks.keys()],
       problems: [...describeLacks(lacks, mirror.room), ...describeUnrouted(mirror.services, mirror.room)],
     };
   }
 
-  /** The changes for which there was no room. */
-  async #upsertAll(
-    context: UpsertContext,
-    changes: readonly ServiceChange[],
+  /** Does them one by one, and returns those for which there was no room. */
+  #unlessLacking<T>(
+    list: readonly T[],
     lacks: Map<string, Lack>,
-  ): Promise<ServiceChange[]> {
-    const waiting: ServiceChange[] = [];
-    let until = performance.now() + (this.#options.slice ?? 10);
-    for (const change of changes) {
-      if (note(lacks, formatKey(change.key), upsertService(context, change))) waiting.push(change);
-      if (performance.now() < until) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      until = performance.now() + (this.#options.slice ?? 10);
-    }
-    return waiting;
+    work: (one: T) => [FrontendKey, Lack | undefined],
+  ): Promise<T[]> {
+    const steps = function* (): Generator<void, T[]> {
+      const waiting: T[] = [];
+      for (const one of list) {
+        const [key, lack] = work(one);
+        if (lack !== undefined) {
+          lacks.set(formatKey(key), lack);
+          waiting.push(one);
+        }
+        yield;
+      }
+      return waiting;
+    };
+    return runInSlices(steps(), this.#options.slice);
   }
 
   readonly #build: Kernel['buildMaglevTable'] = (slots, hashes, quotas) =>
@@ -217,10 +247,4 @@ export class Applier {
     const { maps, kernel, clock } = this.#options;
     return { maps, stores, room: mirror.room, clock, gracePeriod: () => kernel.gracePeriod() };
   }
-}
-
-/** True when something lacked. */
-function note(lacks: Map<string, Lack>, what: string, lack: Lack | undefined): boolean {
-  if (lack !== undefined) lacks.set(what, lack);
-  return lack !== undefined;
 }

@@ -51,6 +51,8 @@ export interface ApplyOptions {
   readonly ownAddresses?: readonly IpAddress[];
   /** Take out services that are not desired; default true. */
   readonly deletions?: boolean;
+  /** Compare every service with the maps, not only those that changed since the last time; default false. */
+  readonly everything?: boolean;
 }
 
 export interface DataplaneHealth {
@@ -171,6 +173,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
         applier.apply(desired.services, {
           ownAddresses: how.ownAddresses ?? [],
           deletions: how.deletions ?? true,
+          everything: how.everything ?? false,
         }),
       ),
     swapProgram: (next) =>

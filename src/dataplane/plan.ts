@@ -5,6 +5,7 @@ import { identityOf } from '../maglev/backend-identity.ts';
 import { quotasOf, type TableMember } from '../maglev/build-table.ts';
 import { familyOf, type IpAddress } from '../net/address.ts';
 import { type DesiredService, isTunnel, type ServiceMode } from '../services/desired-state.ts';
+import type { ListChanges } from '../services/list-changes.ts';
 import {
   type ActualBackend,
   type ActualService,
@@ -73,8 +74,13 @@ export interface Plan {
   readonly newVips: readonly FrontendKey[];
   readonly changes: readonly ServiceChange[];
   readonly removed: readonly ActualService[];
-  /** Services that are as they shall be, and the wish they fulfil. */
-  readonly settled: ReadonlyArray<{ readonly actual: ActualService; readonly desired: DesiredService }>;
+  readonly settled: readonly SettledService[];
+}
+
+/** A service that is as it shall be, and the wish it fulfils. */
+export interface SettledService {
+  readonly actual: ActualService;
+  readonly desired: DesiredService;
 }
 
 /** What of the node and its configuration the plan depends on. */
@@ -87,38 +93,83 @@ export interface PlanFacts {
   readonly outerSource: number;
 }
 
-export function planChanges(
+/** Compares everything; may pause between services. */
+export function* planChanges(
   desired: readonly DesiredService[],
   { ownAddresses, outerSource }: PlanFacts,
   actual: ReadonlyMap<number | bigint, ActualService>,
-): Plan {
+): Generator<void, Plan> {
   const keep = new Set<number | bigint>();
   const vips = new Set<IpAddress>(ownAddresses);
-  const changes: ServiceChange[] = [];
-  const settled: Array<{ actual: ActualService; desired: DesiredService }> = [];
+  const plan = { changes: [] as ServiceChange[], settled: [] as SettledService[] };
   for (const service of desired) {
     const key = keyOfService(service);
     keep.add(keyNumber(key));
     vips.add(key.vip);
-    const found = actual.get(keyNumber(key));
-    if (found?.settled !== undefined && sameService(found.settled, service)) {
-      settled.push({ actual: found, desired: service });
-      continue;
-    }
-    const change = planService(key, service, found, outerSource);
-    if (found !== undefined && isEmptyChange(change)) settled.push({ actual: found, desired: service });
-    else changes.push(change);
+    compareService(plan, key, service, actual.get(keyNumber(key)), outerSource);
+    yield;
   }
   const vipKeys = [...vips].map(keyOfVip);
   for (const key of vipKeys) keep.add(keyNumber(key));
   return {
     newVips: vipKeys.filter((key) => !actual.has(keyNumber(key))),
-    changes,
-    removed: [...actual.values()]
-      .filter(({ key }) => !keep.has(keyNumber(key)))
-      .sort((x, y) => Number(isVipKey(x.key)) - Number(isVipKey(y.key))),
-    settled,
+    removed: [...actual.values()].filter(({ key }) => !keep.has(keyNumber(key))).sort(vipsLast),
+    ...plan,
   };
+}
+
+/**
+ * The same where everything but this is as it was wished before. `isVipUsed`: by what is desired now, or
+ * by the VIP device.
+ */
+export function* planDifference(
+  { gone, come }: ListChanges<DesiredService>,
+  { isVipUsed, outerSource }: Pick<PlanFacts, 'outerSource'> & { isVipUsed: (vip: IpAddress) => boolean },
+  actual: ReadonlyMap<number | bigint, ActualService>,
+): Generator<void, Plan> {
+  const plan = { changes: [] as ServiceChange[], settled: [] as SettledService[] };
+  const keep = new Set<number | bigint>();
+  const newVips = new Map<IpAddress, FrontendKey>();
+  for (const service of come) {
+    const key = keyOfService(service);
+    keep.add(keyNumber(key));
+    if (!actual.has(keyNumber(keyOfVip(key.vip)))) newVips.set(key.vip, keyOfVip(key.vip));
+    compareService(plan, key, service, actual.get(keyNumber(key)), outerSource);
+    yield;
+  }
+  const removed = new Set<ActualService>();
+  const remove = (key: FrontendKey): void => {
+    const found = actual.get(keyNumber(key));
+    if (found !== undefined) removed.add(found);
+  };
+  for (const service of gone) {
+    const key = keyOfService(service);
+    if (!keep.has(keyNumber(key))) remove(key);
+    if (!isVipUsed(key.vip)) remove(keyOfVip(key.vip));
+    yield;
+  }
+  return { newVips: [...newVips.values()], removed: [...removed].sort(vipsLast), ...plan };
+}
+
+/** An entry for a VIP is needed as long as a service has it. */
+function vipsLast(x: ActualService, y: ActualService): number {
+  return Number(isVipKey(x.key)) - Number(isVipKey(y.key));
+}
+
+function compareService(
+  plan: { readonly changes: ServiceChange[]; readonly settled: SettledService[] },
+  key: FrontendKey,
+  desired: DesiredService,
+  actual: ActualService | undefined,
+  outerSource: number,
+): void {
+  if (actual?.settled !== undefined && sameService(actual.settled, desired)) {
+    plan.settled.push({ actual, desired });
+    return;
+  }
+  const change = planService(key, desired, actual, outerSource);
+  if (actual !== undefined && isEmptyChange(change)) plan.settled.push({ actual, desired });
+  else plan.changes.push(change);
 }
 
 export function planService(

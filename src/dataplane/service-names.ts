@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import { formatAddress } from '../net/address.ts';
 import { withPort } from '../net/with-port.ts';
-import type { DesiredBackend, DesiredService, DesiredState } from '../services/desired-state.ts';
+import type { DesiredBackend, DesiredService } from '../services/desired-state.ts';
 import { timeoutsInJiffies } from './program-config.ts';
 
 export interface BackendNames {
@@ -25,38 +25,55 @@ export interface FrontendNames {
   readonly backends: Readonly<Record<string, BackendNames>>;
 }
 
+/** What flows and services are called, and what their ages mean. */
 export interface ServiceNames {
-  readonly version: 2;
   /** Jiffies a second. */
   readonly hz: number;
   /** Jiffies by enum flow_state. */
   readonly timeouts: readonly number[];
   /** SNAT addresses in the order of their numbers: rows of addresses. */
   readonly snat: ReadonlyArray<{ readonly first: string; readonly count: number }>;
-  /** By `10.1.0.2:53/UDP`, `[2001:db8::2]:53/UDP`. */
+  /** Of `10.1.0.2:53/UDP`, `[2001:db8::2]:53/UDP`. */
+  frontend(name: string): FrontendNames | undefined;
+}
+
+/** The file: everything but the frontends, by name, which may be many. */
+export interface StoredNames extends Omit<ServiceNames, 'frontend'> {
+  readonly version: 2;
   readonly frontends: Readonly<Record<string, FrontendNames>>;
 }
 
-export function namesOf(
-  desired: Pick<DesiredState, 'services'>,
-  config: Pick<Config, 'snat' | 'timeouts'>,
-  hz: number,
-): ServiceNames {
+export type NamesHeader = Omit<StoredNames, 'frontends'>;
+
+export function namesHeader(config: Pick<Config, 'snat' | 'timeouts'>, hz: number): NamesHeader {
   return {
     version: 2,
     hz,
     timeouts: timeoutsInJiffies(config.timeouts, hz),
     snat: config.snat.ranges.map(({ first, count }) => ({ first: formatAddress(first), count })),
-    frontends: Object.fromEntries(
-      desired.services.map((service) => {
-        const { vip, port, protocol } = service.frontend;
-        return [`${withPort(vip, port)}/${protocol}`, frontendNames(service)];
-      }),
-    ),
   };
 }
 
-function frontendNames(service: DesiredService): FrontendNames {
+/** `services` by frontend; each is looked into when it is asked for. */
+export function namesOf(
+  services: ReadonlyMap<string, DesiredService>,
+  config: Pick<Config, 'snat' | 'timeouts'>,
+  hz: number,
+): ServiceNames {
+  return {
+    ...namesHeader(config, hz),
+    frontend(name) {
+      const service = services.get(name);
+      return service === undefined ? undefined : frontendNames(service);
+    },
+  };
+}
+
+export function nameOfFrontend({ frontend: { vip, port, protocol } }: DesiredService): string {
+  return `${withPort(vip, port)}/${protocol}`;
+}
+
+export function frontendNames(service: DesiredService): FrontendNames {
   const { namespace, name, portName, type, backends } = service;
   return {
     namespace,
@@ -90,8 +107,12 @@ function backendNames({ weight, reason, target, node }: DesiredBackend): Backend
 /** The stored names; undefined when there is no such file or it is of another version. */
 export function readServiceNames(path: string): ServiceNames | undefined {
   try {
-    const names = JSON.parse(readFileSync(path, 'utf8')) as Partial<ServiceNames>;
-    return names.version === 2 && names.frontends !== undefined ? (names as ServiceNames) : undefined;
+    const { frontends, ...header } = JSON.parse(readFileSync(path, 'utf8')) as Partial<StoredNames>;
+    if (header.version !== 2 || frontends === undefined) return undefined;
+    return {
+      ...(header as NamesHeader),
+      frontend: (name) => (Object.hasOwn(frontends, name) ? frontends[name] : undefined),
+    };
   } catch {
     return undefined;
   }
@@ -99,5 +120,5 @@ export function readServiceNames(path: string): ServiceNames | undefined {
 
 /** When nothing is stored: ages are shown, but no flow is taken for expired. */
 export function unknownNames(hz: number): ServiceNames {
-  return { version: 2, hz, timeouts: [], snat: [], frontends: {} };
+  return { hz, timeouts: [], snat: [], frontend: () => undefined };
 }

@@ -44,6 +44,12 @@ export const metricTable = {
     [],
     'CPU time the agent has used; packets are not in it.',
   ),
+  longestStall: metric(
+    'gauge',
+    'agent_longest_stall_seconds',
+    [],
+    'The longest time since the agent started for which its event loop took up nothing new.',
+  ),
   residentBytes: metric('gauge', 'agent_resident_memory_bytes', [], 'Resident memory of the agent.'),
   announced: metric(
     'gauge',

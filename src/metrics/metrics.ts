@@ -1,4 +1,5 @@
 /** The Prometheus registry: what the agent counts itself, and what is read from the maps at each scrape. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServiceView, StatsView, StatusView } from '../api/types.ts';
 import type { PoolFill } from '../dataplane/inspect/open-inspector.ts';
@@ -23,6 +24,9 @@ export const MAX_BACKEND_SERIES = 10_000;
 /** From a slice change in a small table to the first load of ten thousand services. */
 const APPLY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** How often it is looked at whether the event loop goes on; stalls that are shorter are not seen. */
+const STALL_RESOLUTION_MS = 10;
+
 type Labels = Record<string, string | number>;
 
 export class Metrics {
@@ -30,8 +34,10 @@ export class Metrics {
   readonly #metrics = new Map<MetricKey, Counter | Gauge>();
   readonly #applyDuration: Histogram;
   #applyFailures = 0;
+  readonly #delays = monitorEventLoopDelay({ resolution: STALL_RESOLUTION_MS });
 
   constructor() {
+    this.#delays.enable();
     for (const [key, definition] of Object.entries(metricTable) as Array<[MetricKey, MetricDefinition]>) {
       const options = {
         name: definition.name,
@@ -89,6 +95,7 @@ export class Metrics {
     this.#set('startTime', startedAt / 1000);
     const { user, system } = process.cpuUsage();
     this.#set('cpuSeconds', (user + system) / 1e6);
+    this.#set('longestStall', Math.max(0, this.#delays.max / 1e9 - STALL_RESOLUTION_MS / 1e3));
     this.#set('residentBytes', process.memoryUsage.rss());
     this.#set('drained', drained ? 1 : 0);
     this.#set('lastApply', (lastApplyAt ?? 0) / 1000);

@@ -4,7 +4,7 @@
  * managed entries, which the kernel itself keeps resolved (Linux 5.16).
  */
 import { readFileIfThere, writeFileAtomic } from './atomic-file.ts';
-import { listNeighbours, type NeighbourEntry, type RouteAnswer, routesTo } from './ip.ts';
+import { listNeighbours, type NeighbourEntry, type RouteAnswer } from './ip.ts';
 import type { RunCommand } from './run-command.ts';
 
 export interface Neighbour {
@@ -85,18 +85,14 @@ export interface NeighbourReport {
 }
 
 /**
- * Makes managed entries for the next hops of all destinations and gives up those that nobody needs any
- * more. The record is written before the kernel is told, so that cleanup finds every entry. Called again
+ * Makes managed entries for these next hops and gives up those that nobody needs any more. The record is written before the kernel is told, so that cleanup finds every entry. Called again
  * after a link came back, because the kernel forgets the entries of a link that goes down.
  */
 export async function syncNeighbours(
   run: RunCommand,
   file: string,
-  destinations: readonly string[],
+  wanted: readonly Neighbour[],
 ): Promise<NeighbourReport> {
-  const unique = [...new Set(destinations)];
-  const routes = await routesTo(run, unique);
-  const wanted = unique.flatMap((address) => nextHopOf(address, routes.get(address)) ?? []);
   const ours = readRecord(file);
   const plan = planNeighbours(ours, wanted, await listNeighbours(run));
   const both = [...plan.keep, ...plan.drop];

@@ -1,187 +1,139 @@
 /**
  * Kubernetes objects -> what the dataplane should do. Pure: the answer depends on the objects and the
- * settings only, not on their order.
+ * settings only, not on their order, nor on what was there before.
  */
-import { compareAddresses, type Family, familyOf, type IpAddress } from '../net/address.ts';
+
+import { runAtOnce } from '../slices/run-in-slices.ts';
 import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
-import { type Claim, formatFrontend, frontendOf, settleClaims } from './claim-frontends.ts';
+import { FrontendClaims } from './claim-frontends.ts';
 import type { DesiredService, DesiredState, Problem } from './desired-state.ts';
-import { type Report, reportAbout } from './report.ts';
-import { backendsFor } from './serve-family.ts';
-import { serviceAddresses } from './service-addresses.ts';
-import { serviceBackends } from './service-backends.ts';
-import { canHaveFrontends, servicePolicy } from './service-policy.ts';
-import { type ServedPort, servedPorts } from './service-ports.ts';
+import { listChanges } from './list-changes.ts';
+import {
+  claimsOf,
+  comparePlaces,
+  keyOf,
+  lonelySlice,
+  newEntry,
+  type PlacedService,
+  type ServiceEntry,
+  settleEntry,
+} from './service-entry.ts';
 import type { ServiceSettings } from './service-settings.ts';
 import { sortProblems } from './sort-problems.ts';
-import { sourceRangesOf } from './source-range-list.ts';
-import { reportTableFit, tableSizeOf } from './table-size.ts';
 
-/** Services and slices must be unique by namespace and name, as sources give them. */
+/** From nothing, in one go. Services and slices must be unique by namespace and name, as sources give them. */
 export function buildDesiredState(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
   settings: ServiceSettings,
 ): DesiredState {
-  const problems: Problem[] = [];
-  const slicesOf = groupSlices(services, slices, problems);
-  const claims = services.flatMap((service) => claimsOf(service, settings, problems));
-  const { won, lost } = settleClaims(claims);
-  for (const { claim, to } of lost) reportDuplicate(claim, to, reportAbout(claim.service, problems));
-  const desired: Array<{ address: IpAddress; service: DesiredService }> = [];
-  for (const [service, own] of groupByService(won)) {
-    const ports = [...new Set(own.map(({ port }) => port))];
-    const families = [...new Set(own.map(({ address }) => familyOf(address.address)))].sort();
-    const served = servedOf(service, slicesOf.get(keyOf(service)) ?? [], ports, families, settings);
-    problems.push(...served.problems);
-    for (const claim of own) {
-      const { address } = claim.address;
-      const how = served.how.get(portKey(claim.port))?.[familyOf(address)];
-      if (how !== undefined) desired.push({ address, service: desiredService(claim, how) });
-    }
-  }
-  desired.sort((a, b) => compareAddresses(a.address, b.address) || compareFrontends(a.service, b.service));
-  return { services: desired.map(({ service }) => service), problems: sortProblems(problems) };
-}
-
-/** How the frontends of a port and family are served. */
-type Serving = Pick<
-  DesiredService,
-  'tableSize' | 'mode' | 'affinity' | 'hash3' | 'window' | 'sourceRanges' | 'backends'
->;
-
-/** What follows from a Service, its slices, its ports and the families of its VIPs alone. */
-interface Served {
-  /** By {@link portKey}; a family that is not there is not served. */
-  readonly how: ReadonlyMap<string, Partial<Record<Family, Serving>>>;
-  readonly problems: readonly Problem[];
+  return runAtOnce(new DesiredStateBuilder(settings).update(services, slices));
 }
 
 /**
- * The last answer for each Service, because one of ten thousand changes at a time. Objects are never
- * changed in place, so the answer is good while it is asked with the same ones.
+ * The same, remembering: an update looks at what changed since the last one only, and what did not change
+ * stays the same object. It compares whole lists, so no event can be missed.
  */
-const lastServed = new WeakMap<Service, { readonly asked: readonly unknown[]; readonly served: Served }>();
+export class DesiredStateBuilder {
+  readonly #settings: ServiceSettings;
+  #services: readonly Service[] = [];
+  #slices: readonly EndpointSlice[] = [];
+  readonly #entries = new Map<string, ServiceEntry>();
+  readonly #claims = new FrontendClaims();
+  /** Of no Service, with the problem that this is. */
+  readonly #loose = new Map<EndpointSlice, Problem>();
+  readonly #troubled = new Set<ServiceEntry>();
+  #placed: readonly PlacedService[] = [];
+  #state: DesiredState = { services: [], problems: [] };
 
-function servedOf(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  ports: readonly ServedPort[],
-  families: readonly Family[],
-  settings: ServiceSettings,
-): Served {
-  const asked = [settings, families.join(), ports.map(portKey).join(), ...slices];
-  const last = lastServed.get(service);
-  if (last?.asked.length === asked.length && last.asked.every((each, index) => each === asked[index])) {
-    return last.served;
+  constructor(settings: ServiceSettings) {
+    this.#settings = settings;
   }
-  const served = serve(service, slices, ports, families, settings);
-  lastServed.set(service, { asked, served });
-  return served;
-}
 
-function serve(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  ports: readonly ServedPort[],
-  families: readonly Family[],
-  settings: ServiceSettings,
-): Served {
-  const problems: Problem[] = [];
-  const report = reportAbout(service, problems);
-  const policy = servicePolicy(service, settings, report);
-  const tableSize = tableSizeOf(service, settings.defaultTableSize, report);
-  const rangesOf = sourceRangesOf(service, report);
-  const lists = serviceBackends(service, slices, ports, settings.ranges, problems);
-  const how = new Map(ports.map((port) => [portKey(port), {} as Partial<Record<Family, Serving>>]));
-  for (const family of families) {
-    const sourceRanges = rangesOf(family);
-    for (const [index, port] of ports.entries()) {
-      const byFamily = lists[index] ?? { 4: [], 6: [] };
-      const backends = backendsFor(family, byFamily, policy.mode, settings, report);
-      if (backends === undefined) continue;
-      reportTableFit(portKey(port), backends, tableSize, report);
-      const serving = { ...policy, tableSize, backends };
-      Object.assign(how.get(portKey(port)) as object, {
-        [family]: sourceRanges === undefined ? serving : { ...serving, sourceRanges },
-      });
+  /**
+   * Services and slices must be unique by namespace and name. To be run to its end, and not to be used any
+   * more when it throws.
+   */
+  *update(services: readonly Service[], slices: readonly EndpointSlice[]): Generator<void, DesiredState> {
+    const dirty = new Set<ServiceEntry>();
+    const looseBefore = [...this.#loose.keys()];
+    yield* this.#takeSlices(slices, dirty);
+    yield* this.#takeServices(services, dirty);
+    const gone = new Set<PlacedService>();
+    const come: PlacedService[] = [];
+    const loose = listChanges(looseBefore, [...this.#loose.keys()]);
+    let hasNewProblems = loose.gone.length + loose.come.length > 0;
+    for (const entry of dirty) {
+      const { placed, problems } = settleEntry(entry, (claim) => this.#claims.ownerOf(claim), this.#settings);
+      hasNewProblems ||= entry.problems.length + problems.length > 0;
+      for (const each of entry.placed) if (!placed.includes(each)) gone.add(each);
+      for (const each of placed) if (!entry.placed.includes(each)) come.push(each);
+      entry.placed = placed;
+      entry.problems = problems;
+      if (problems.length > 0) this.#troubled.add(entry);
+      else this.#troubled.delete(entry);
+      if (entry.service === undefined && entry.slices.length === 0) this.#entries.delete(entry.key);
+      yield;
+    }
+    return this.#finish(gone, come, hasNewProblems);
+  }
+
+  *#takeSlices(slices: readonly EndpointSlice[], dirty: Set<ServiceEntry>): Generator<void> {
+    const { gone, come } = listChanges(this.#slices, slices);
+    this.#slices = slices;
+    const left = new Set(gone);
+    for (const slice of gone) {
+      if (!this.#loose.delete(slice)) dirty.add(this.#entryOf(`${slice.namespace}/${slice.service}`));
+    }
+    for (const entry of dirty) entry.slices = entry.slices.filter((slice) => !left.has(slice));
+    for (const slice of come) {
+      if (slice.service === undefined) this.#loose.set(slice, lonelySlice(slice));
+      else {
+        const entry = this.#entryOf(`${slice.namespace}/${slice.service}`);
+        entry.slices = [...entry.slices, slice];
+        dirty.add(entry);
+      }
+      yield;
     }
   }
-  return { how, problems };
-}
 
-/** `53/UDP` */
-function portKey({ port, protocol }: ServedPort): string {
-  return `${port}/${protocol}`;
-}
-
-function keyOf({ namespace, name }: { namespace: string; name: string }): string {
-  return `${namespace}/${name}`;
-}
-
-function claimsOf(service: Service, settings: ServiceSettings, problems: Problem[]): Claim[] {
-  const report = reportAbout(service, problems);
-  const addresses = serviceAddresses(service, settings.ranges, report);
-  // Without an address of ours the Service is none of our business, whatever it is.
-  if (addresses.length === 0 || !canHaveFrontends(service, report)) return [];
-  const ports = servedPorts(service, report);
-  return addresses.flatMap((address) => ports.map((port) => ({ service, address, port })));
-}
-
-function groupSlices(
-  services: readonly Service[],
-  slices: readonly EndpointSlice[],
-  problems: Problem[],
-): Map<string, EndpointSlice[]> {
-  const known = new Set(services.map(keyOf));
-  const groups = new Map<string, EndpointSlice[]>();
-  for (const slice of slices) {
-    if (slice.service === undefined) {
-      const message = 'has no label kubernetes.io/service-name, so it belongs to no Service';
-      reportAbout(slice, problems)('warning', 'slice-without-service', message);
-      continue;
+  *#takeServices(services: readonly Service[], dirty: Set<ServiceEntry>): Generator<void> {
+    const { gone, come } = listChanges(this.#services, services);
+    this.#services = services;
+    const next = new Map(come.map((service) => [keyOf(service), service]));
+    for (const service of [...gone.filter((service) => !next.has(keyOf(service))), ...come]) {
+      const entry = this.#entryOf(keyOf(service));
+      entry.service = next.get(entry.key);
+      const problems: Problem[] = [];
+      const before = entry.claims;
+      entry.claims = entry.service === undefined ? [] : claimsOf(entry.service, this.#settings, problems);
+      entry.claimProblems = problems;
+      dirty.add(entry);
+      for (const other of this.#claims.replace(before, entry.claims)) dirty.add(this.#entryOf(keyOf(other)));
+      yield;
     }
-    const key = `${slice.namespace}/${slice.service}`;
-    if (!known.has(key)) {
-      const message = `belongs to Service ${key} (label kubernetes.io/service-name), which is not there`;
-      reportAbout(slice, problems)('warning', 'slice-without-service', message);
+  }
+
+  #finish(gone: ReadonlySet<PlacedService>, come: readonly PlacedService[], hasNewProblems: boolean) {
+    const before = this.#state;
+    let services: readonly DesiredService[] = before.services;
+    if (gone.size + come.length > 0) {
+      // Sorted already but for what came, which a merge sort is quick with.
+      this.#placed = [...this.#placed.filter((each) => !gone.has(each)), ...come].sort(comparePlaces);
+      services = this.#placed.map(({ service }) => service);
     }
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [slice]);
-    else group.push(slice);
+    const problems = hasNewProblems
+      ? sortProblems([...this.#loose.values(), ...[...this.#troubled].flatMap((entry) => entry.problems)])
+      : before.problems;
+    if (services !== before.services || problems !== before.problems) this.#state = { services, problems };
+    return this.#state;
   }
-  return groups;
-}
 
-function groupByService(claims: readonly Claim[]): Map<Service, Claim[]> {
-  const groups = new Map<Service, Claim[]>();
-  for (const claim of claims) {
-    const group = groups.get(claim.service);
-    if (group === undefined) groups.set(claim.service, [claim]);
-    else group.push(claim);
+  #entryOf(key: string): ServiceEntry {
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry = newEntry(key);
+    this.#entries.set(key, entry);
+    return entry;
   }
-  return groups;
-}
-
-function reportDuplicate(claim: Claim, owner: Claim, report: Report): void {
-  const { origin } = owner.service;
-  const place = origin === undefined ? '' : ` (${origin.file}:${origin.line})`;
-  const message = `${formatFrontend(frontendOf(claim))} is already a frontend of Service ${keyOf(owner.service)}${place}, which keeps it; take another address or port`;
-  report('error', 'duplicate-frontend', message, claim.address.field);
-}
-
-function desiredService(claim: Claim, serving: Serving): DesiredService {
-  const { service, address, port } = claim;
-  return {
-    frontend: frontendOf(claim),
-    namespace: service.namespace,
-    name: service.name,
-    ...(port.name === '' ? {} : { portName: port.name }),
-    type: address.type,
-    ...serving,
-  };
-}
-
-function compareFrontends({ frontend: a }: DesiredService, { frontend: b }: DesiredService): number {
-  return a.port - b.port || (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : 0);
 }

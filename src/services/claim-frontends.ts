@@ -20,22 +20,41 @@ export function formatFrontend({ vip, port, protocol }: Frontend): string {
 }
 
 /**
- * Of claims to one frontend the oldest Service's wins, then the first by namespace and name. A Service
- * without creationTimestamp counts as youngest: in a cluster every Service has one.
+ * Who claims which frontend. Of claims to one the oldest Service's wins, then the first by namespace and
+ * name. A Service without creationTimestamp counts as youngest: in a cluster every Service has one.
  */
-export function settleClaims(claims: readonly Claim[]): {
-  won: Claim[];
-  lost: Array<{ claim: Claim; to: Claim }>;
-} {
-  const won = new Map<string, Claim>();
-  const lost: Array<{ claim: Claim; to: Claim }> = [];
-  for (const claim of [...claims].sort((a, b) => compareAge(a.service, b.service))) {
-    const key = formatFrontend(frontendOf(claim));
-    const owner = won.get(key);
-    if (owner === undefined) won.set(key, claim);
-    else lost.push({ claim, to: owner });
+export class FrontendClaims {
+  /** The owner's first. */
+  readonly #claims = new Map<string, readonly Claim[]>();
+
+  /** Services other than these that have to be looked at again, because they claim one of the frontends too. */
+  replace(before: readonly Claim[], after: readonly Claim[]): Set<Service> {
+    const touched = new Set<string>();
+    for (const claim of before) {
+      const key = formatFrontend(frontendOf(claim));
+      const left = (this.#claims.get(key) ?? []).filter((other) => other !== claim);
+      if (left.length === 0) this.#claims.delete(key);
+      else this.#claims.set(key, left);
+      touched.add(key);
+    }
+    for (const claim of after) {
+      const key = formatFrontend(frontendOf(claim));
+      const all = [...(this.#claims.get(key) ?? []), claim];
+      this.#claims.set(key, all.length === 1 ? all : all.sort((a, b) => compareAge(a.service, b.service)));
+      touched.add(key);
+    }
+    const own = after[0]?.service;
+    const services = new Set<Service>();
+    for (const key of touched) {
+      for (const { service } of this.#claims.get(key) ?? []) if (service !== own) services.add(service);
+    }
+    return services;
   }
-  return { won: [...won.values()], lost };
+
+  /** The claim that has the frontend. */
+  ownerOf(claim: Claim): Claim {
+    return this.#claims.get(formatFrontend(frontendOf(claim)))?.[0] ?? claim;
+  }
 }
 
 function compareAge(a: Service, b: Service): number {

@@ -26,5 +26,5 @@ export async function openPinnedView(kernel: Kernel, locations: Locations): Prom
 
 /** A configuration at least tells timeouts and SNAT addresses. */
 function namesWithout({ config }: Locations, hz: number): ServiceNames {
-  return config === undefined ? unknownNames(hz) : namesOf({ services: [] }, config, hz);
+  return config === undefined ? unknownNames(hz) : namesOf(new Map(), config, hz);
 }

@@ -62,7 +62,7 @@ function connectionView(
     port: record.vipPort,
     protocol: record.protocol,
   });
-  const service = names.frontends[frontend];
+  const service = names.frontend(frontend);
   return {
     protocol: protocolName(record.protocol),
     client: formatEndpoint(addressOfWords(record.client, flowFamily), record.clientPort),

@@ -94,7 +94,7 @@ function statsView(kernel: Kernel, maps: DataplaneMaps, now: Snapshot): StatsVie
     events: count('event_counters', EVENT_COUNTERS).map(({ name, ...rest }) => ({ event: name, ...rest })),
     services: now.services.map((service) => {
       const frontend = formatKey(service.key);
-      const names = now.names.frontends[frontend];
+      const names = now.names.frontend(frontend);
       return {
         frontend,
         name: names === undefined ? '' : `${names.namespace}/${names.name}`,

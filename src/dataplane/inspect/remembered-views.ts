@@ -46,7 +46,7 @@ export function* rememberedViews({
         const flow = rememberedFlow.decode(values.subarray(i * map.valueSize, (i + 1) * map.valueSize));
         const idle = ageOf(now, flow.seen);
         const timeout = stored.timeouts[port === 0 ? flowState.FLOW_ESTABLISHED : flow.state] ?? 0;
-        const service = stored.frontends[frontend];
+        const service = stored.frontend(frontend);
         yield {
           protocol: protocolName(protocol),
           client: port === 0 ? formatAddress(client) : formatEndpoint(client, port),

@@ -19,7 +19,7 @@ import { addTraffic, type Snapshot } from './snapshot.ts';
 
 export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: ActualService): ServiceView {
   const frontend = formatKey(service.key);
-  const names = snapshot.names.frontends[frontend];
+  const names = snapshot.names.frontend(frontend);
   const backends = [...service.members.values()]
     .sort(compareEntries)
     .map((entry) => backendView(maps, snapshot, service, entry, names));
@@ -82,7 +82,7 @@ function backendView(
 
 export function maglevView(maps: DataplaneMaps, snapshot: Snapshot, service: ActualService): MaglevView {
   const frontend = formatKey(service.key);
-  const names = snapshot.names.frontends[frontend];
+  const names = snapshot.names.frontend(frontend);
   const slots = tableSlots(service.table);
   const members = [...service.members.values()]
     .filter((entry) => entry.slots > 0 || weightOf(names, entry) > 0)

@@ -45,7 +45,10 @@ class FakeNode {
         synced: this.source.synced,
         complete: this.source.complete,
       }),
-      desiredState: (): DesiredState => ({ services: this.source.vips.map(service), problems: [] }),
+      desiredState: async (): Promise<DesiredState> => ({
+        services: this.source.vips.map(service),
+        problems: [],
+      }),
       apply: async (state, { deletions }) => {
         expect(this.source.synced).toBe(true);
         const wanted = state.services.map(({ frontend }) => frontend.vip);

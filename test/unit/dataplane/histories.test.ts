@@ -140,6 +140,37 @@ test('every history ends in the maps that a fresh agent makes, and the second ti
   );
 });
 
+test('an agent that is told the same objects again looks at the others only, and ends in the same maps', async () => {
+  let unchanged = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(serviceArbitrary, { minLength: 3, maxLength: 9 }),
+      fc.array(fc.nat(511), { minLength: 2, maxLength: 10 }),
+      async (pool, masks) => {
+        const kernel = new FakeKernel();
+        const life = new Life(kernel);
+        for (const mask of masks) {
+          const names = new Set<string>();
+          // Some of a few objects, which are the same from step to step.
+          const state = pool.filter(({ frontend: { vip, port, protocol } }, index) => {
+            const name = `${vip} ${port} ${protocol}`;
+            if ((mask & (1 << index)) === 0 || names.has(name)) return false;
+            names.add(name);
+            return true;
+          });
+          const report = await life.apply(state);
+          expect(report.created + report.changed + report.unchanged).toBe(state.length);
+          unchanged += report.unchanged;
+          await life.releaseFormer();
+          expect(describeMaps(kernel.maps, kernel)).toBe(await fresh(structuredClone(state)));
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+  expect(unchanged).toBeGreaterThan(50);
+});
+
 test('an agent killed after any store leaves whole maps, and the next one converges', async () => {
   let kills = 0;
   await fc.assert(

@@ -30,7 +30,8 @@ test('a window and what is remembered in it are shown, and nothing before and af
   const { kernel } = node;
   const { maps } = kernel;
   const names = {
-    frontends: { '10.1.0.2:80/TCP': { namespace: 'shop', name: 'web', backends: {} } },
+    frontend: (name: string) =>
+      name === '10.1.0.2:80/TCP' ? { namespace: 'shop', name: 'web', backends: {} } : undefined,
     timeouts: FLOW_STATES.map((state) => TIMEOUTS[state]),
     hz: HZ,
     snat: [],

@@ -8,6 +8,7 @@ import {
   removeNeighbours,
   syncNeighbours,
 } from '../../../src/node/managed-neighbours.ts';
+import { NextHopBook } from '../../../src/node/next-hop-book.ts';
 import { fakeRun } from './fake-ip.ts';
 
 let directory: string;
@@ -89,7 +90,9 @@ describe('managed entries in the kernel', () => {
   test('one entry a gateway; what has no route or is permanent is left out; given up when not needed', async () => {
     const first = run();
     const destinations = ['10.0.0.1', '10.0.0.2', '192.0.2.5', '192.0.2.9', '203.0.113.1'];
-    const report = await syncNeighbours(first, file, destinations);
+    const book = new NextHopBook();
+    const hops = await book.nextHopsOf(first, destinations, 'unknown');
+    const report = await syncNeighbours(first, file, hops);
     expect(report.managed).toEqual([
       { address: '192.0.2.1', device: 'eth0' },
       { address: '192.0.2.5', device: 'eth0' },
@@ -98,7 +101,11 @@ describe('managed entries in the kernel', () => {
       'ip -force -batch - < neigh replace 192.0.2.1 dev eth0 managed; neigh replace 192.0.2.5 dev eth0 managed',
     );
     const second = run();
-    await syncNeighbours(second, file, ['10.0.0.1']);
+    await syncNeighbours(second, file, await book.nextHopsOf(second, ['10.0.0.1'], 'unknown'));
+    // What is known is not asked for again, but when routes may have changed.
+    expect(second.calls).not.toContain('ip -j -force -batch - < route get 10.0.0.1');
+    await book.nextHopsOf(first, ['10.0.0.1', '192.0.2.5'], 'all');
+    expect(first.calls.at(-1)).toBe('ip -j -force -batch - < route get 10.0.0.1; route get 192.0.2.5');
     expect(second.calls.at(-1)).toBe('ip -force -batch - < neigh del 192.0.2.5 dev eth0');
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual([{ address: '192.0.2.1', device: 'eth0' }]);
     const third = run();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
+import { DesiredStateBuilder } from '../../../src/services/build-desired-state.ts';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
 import type { Endpoint, EndpointSlice, Service } from '../../../src/sources/kube-objects.ts';
 import { build, endpoint, SETTINGS, service, slice } from './objects.ts';
 
@@ -96,27 +97,62 @@ test('whatever the objects are, the answer keeps its promises', () => {
   expect(active).toBeGreaterThan(50);
 });
 
-test('what was asked before does not matter: a change gives what a fresh look gives', () => {
+/** One step of a history: what the source says next. */
+const someLists = fc.record({ services: someServices, slices: someSlices });
+
+test('after any history the state is the one that is built from nothing', () => {
+  let reused = 0;
   fc.assert(
-    fc.property(someServices, someSlices, someSlices, (services, before, after) => {
-      build(services, before);
-      const fresh = structuredClone({ services, after });
-      expect(build(services, after)).toEqual(build(fresh.services, fresh.after));
-      const other = { ...SETTINGS, ranges: [{ network: 0x0a010000, length: 28 }], defaultTableSize: 251 };
-      expect(buildDesiredState(services, after, other)).toEqual(
-        buildDesiredState(fresh.services, structuredClone(fresh.after), other),
-      );
-    }),
-    { numRuns: 300 },
+    fc.property(
+      fc.array(someLists, { minLength: 2, maxLength: 12 }),
+      fc.infiniteStream(fc.nat(3)),
+      (steps, dice) => {
+        const builder = new DesiredStateBuilder(SETTINGS);
+        let { services, slices } = steps[0] as (typeof steps)[number];
+        let before = runAtOnce(builder.update(services, slices));
+        for (const next of steps.slice(1)) {
+          const roll = dice.next().value as number;
+          // Most of what was there stays the same object, as in a source.
+          services = roll === 0 ? next.services : mixed(services, next.services, roll);
+          slices = mixed(slices, next.slices, roll);
+          const state = runAtOnce(builder.update(services, slices));
+          const fresh = structuredClone({ services, slices });
+          expect(state).toEqual(build(fresh.services, fresh.slices));
+          reused += state.services.filter((each) => before.services.includes(each)).length;
+          before = state;
+        }
+      },
+    ),
+    { numRuns: 1_000 },
   );
+  expect(reused).toBeGreaterThan(1_000);
 });
+
+/** Some objects of `before` and some of `after`, none twice, in the order of their names. */
+function mixed<T extends { namespace: string; name: string }>(
+  before: readonly T[],
+  after: readonly T[],
+  roll: number,
+): T[] {
+  const all = new Map(before.map((object) => [byKey(object), object]));
+  for (const [index, object] of after.entries()) {
+    if ((index + roll) % 3 !== 0) continue;
+    if (roll === 2) all.delete(byKey(object));
+    else all.set(byKey(object), object);
+  }
+  return [...all.values()].sort((a, b) => (byKey(a) < byKey(b) ? -1 : 1));
+}
 
 test('what did not change stays the same object', () => {
   const [web, other] = [service(), service({ name: 'other', externalIPs: ['10.1.0.9'] })];
   const unchanged = slice({ endpoints: [endpoint('10.2.0.5')] });
   const of = (address: string) => slice({ name: 'o', service: 'other', endpoints: [endpoint(address)] });
-  const first = build([web, other], [unchanged, of('10.2.0.6')]);
-  const second = build([web, other], [unchanged, of('10.2.0.7')]);
-  expect(second.services[0]?.backends).toBe(first.services[0]?.backends);
+  const builder = new DesiredStateBuilder(SETTINGS);
+  const look = (...slices: EndpointSlice[]) => runAtOnce(builder.update([web, other], slices));
+  const first = look(unchanged, of('10.2.0.6'));
+  const last = of('10.2.0.7');
+  const second = look(unchanged, last);
+  expect(second.services[0]).toBe(first.services[0]);
   expect(second.services[1]?.backends[0]?.address).toBe('10.2.0.7');
+  expect(look(unchanged, last)).toBe(second);
 });

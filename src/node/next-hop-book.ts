@@ -1,0 +1,36 @@
+/** Whom the kernel would ask for a MAC address on the way to each backend, remembered. */
+import { routesTo } from './ip.ts';
+import { type Neighbour, nextHopOf } from './managed-neighbours.ts';
+import type { RunCommand } from './run-command.ts';
+
+/** Asked in one go: what ip answers is read in one piece, and others wait for it. */
+const ADDRESSES_AT_A_TIME = 500;
+
+export class NextHopBook {
+  /** By address; undefined: there is none. */
+  #known = new Map<string, Neighbour | undefined>();
+
+  /** The next hops on the way to these addresses, each once. Asks for the unknown ones, or for all of them. */
+  async nextHopsOf(
+    run: RunCommand,
+    addresses: readonly string[],
+    ask: 'all' | 'unknown',
+  ): Promise<Neighbour[]> {
+    const before = this.#known;
+    const known = new Map<string, Neighbour | undefined>();
+    const unknown: string[] = [];
+    for (const address of addresses) {
+      if (ask === 'unknown' && before.has(address)) known.set(address, before.get(address));
+      else unknown.push(address);
+    }
+    for (let first = 0; first < unknown.length; first += ADDRESSES_AT_A_TIME) {
+      const some = unknown.slice(first, first + ADDRESSES_AT_A_TIME);
+      const routes = await routesTo(run, some);
+      for (const address of some) known.set(address, nextHopOf(address, routes.get(address)));
+    }
+    this.#known = known;
+    const hops = new Map<string, Neighbour>();
+    for (const hop of known.values()) if (hop !== undefined) hops.set(`${hop.address} ${hop.device}`, hop);
+    return [...hops.values()];
+  }
+}
