@@ -14,13 +14,16 @@ const SEED = '6c346c622072696720736565';
 export interface DsrNodeOptions {
   readonly mode: 'ipip' | 'gue';
   readonly attach: 'xdp' | 'tc';
+  /** More of the section `dsr`: windows, room for remembered flows. */
+  readonly dsr?: ConfigTree;
+  readonly timeouts?: ConfigTree;
 }
 
 /** Starts it and waits until it has programmed the services. */
 export async function startDsrNode(
   rig: Rig,
-  lb: 'lb1' | 'lb2',
-  { mode, attach }: DsrNodeOptions,
+  lb: `lb${number}`,
+  { mode, attach, dsr = {}, timeouts = {} }: DsrNodeOptions,
 ): Promise<Agent> {
   await rig.exec(lb, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'off']);
   const n = lb.at(-1);
@@ -37,7 +40,8 @@ export async function startDsrNode(
     },
     devices: [{ name: UPLINK, attach }],
     mode,
-    dsr: { source: [`10.20.${n}.128/25`, `2001:db8:2${n}::100/120`] },
+    dsr: { source: [`10.20.${n}.128/25`, `2001:db8:2${n}::100/120`], ...dsr },
+    timeouts,
     hash: { nodes: 2, seedFile },
   };
   return startConfigured(rig, lb, config);

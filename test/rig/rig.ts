@@ -18,7 +18,7 @@ import { type CommandResult, inNamespace, type RunOptions, run, runGroup } from 
 import { cleanLeftovers, takeDown } from './leftovers.ts';
 import { ManagedProcess, type SpawnOptions } from './managed-process.ts';
 import { createRecord, newRecord, type RigRecord, removeRecord, rigDirectory, saveRecord } from './record.ts';
-import { namespaceOf, nodesOf, type Topology, topologyErrors } from './topology.ts';
+import { namespaceOf, type Topology, topologyErrors } from './topology.ts';
 
 /** The top directory of the source tree. */
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -147,7 +147,8 @@ function outsidePaths(topology: Topology): string[] {
   const bgp = topology.nodes
     .filter((node) => node.asn !== undefined)
     .map((node) => namespaceOf(topology, node.name));
-  const agents = nodesOf(topology, 'lb').map((node) => join(BPFFS, namespaceOf(topology, node.name)));
+  // Agents run on LB nodes and on workers.
+  const agents = topology.nodes.map((node) => join(BPFFS, namespaceOf(topology, node.name)));
   return [...bgp.flatMap(frrDirectories), ...agents, passProgramPin(topology)];
 }
 

@@ -15,9 +15,10 @@ import { type Agent, startConfigured } from './agent.ts';
 import type { ConfigTree } from './agent-config.ts';
 import { manifestDirectory, writeManifest } from './manifests.ts';
 import { UPLINK } from './one-armed.ts';
+import { end, link, node, ROUTES_BOTH } from './plain-topology.ts';
 import { createRig, PROJECT, type Rig } from './rig.ts';
 import { POD_PORTS } from './server-configs.ts';
-import type { Link, LinkEnd, Node, Topology } from './topology.ts';
+import type { Topology } from './topology.ts';
 
 export const WORKER = 'worker1';
 export const VIP4 = '10.1.0.2';
@@ -27,37 +28,18 @@ export const CLIENT6 = '2001:db8:10::2';
 const POD4 = '10.40.1.2';
 const POD6 = '2001:db8:40::2';
 
-const end = (node: string, device: string, address: string, xdp = false): LinkEnd => ({
-  node,
-  device,
-  address,
-  xdp,
-});
-
 function topology(id: string): Topology {
-  const v6 = { 'net.ipv6.conf.all.disable_ipv6': '0', 'net.ipv6.conf.default.disable_ipv6': '0' };
-  const forwarding = { 'net.ipv4.ip_forward': '1', 'net.ipv6.conf.all.forwarding': '1' };
-  const node = (name: string, role: Node['role'], more: Partial<Node> = {}): Node => ({
-    name,
-    role,
-    loopback: [],
-    routes: [],
-    sysctls: v6,
-    pods: [],
-    ...more,
-  });
-  const link = (a: LinkEnd, b: LinkEnd, mtu = 1500): Link => ({ ends: [a, b], mtu, queues: 2 });
   return {
     id,
     vipRange: '10.1.0.0/24',
     nodes: [
-      node('router1', 'router', { sysctls: { ...v6, ...forwarding } }),
+      node('router1', 'router', { sysctls: ROUTES_BOTH }),
       node('client1', 'client', { routes: [{ to: 'default', via: '10.10.1.1' }] }),
       node('lb1', 'client', { routes: [{ to: 'default', via: '10.20.1.1' }] }),
       node('lb2', 'client', { routes: [{ to: 'default', via: '10.20.2.1' }] }),
       node(WORKER, 'worker', {
         routes: [{ to: 'default', via: '10.30.1.1' }],
-        sysctls: { ...v6, ...forwarding },
+        sysctls: ROUTES_BOTH,
       }),
       node('pod1', 'worker', {
         routes: [{ to: 'default', via: '10.40.1.1' }],

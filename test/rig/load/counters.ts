@@ -6,6 +6,8 @@ export interface Failure {
   readonly error: string;
   /** The pod at the other end, where that is known: a connection that had answered before. */
   readonly pod?: string;
+  /** When that connection was begun, in milliseconds since 1970. */
+  readonly began?: number;
 }
 
 export interface RequestCounters {
@@ -19,6 +21,8 @@ export interface RequestCounters {
 export interface StreamCounters {
   /** Connections that are up and echo. */
   open: number;
+  /** All connections that ever came up. */
+  begun: number;
   /** Connections that had been up and were reset, closed, stood still or echoed a wrong byte. */
   broken: Failure[];
   /** Connections that never came up. */
@@ -28,6 +32,7 @@ export interface StreamCounters {
   verifiedBytes: number;
   /** Smallest number of verified bytes of a connection that is open: shows that all of them move. */
   leastBytes: number;
+  mostBytes: number;
 }
 
 /** Difference of two readings of one program: what happened between them. */

@@ -16,6 +16,10 @@ export interface StreamLoadSettings {
   readonly pause: number;
   /** Milliseconds without the echo that count as broken: a lost connection often just falls silent. */
   readonly patience: number;
+  /** Local address. */
+  readonly from?: string;
+  /** Milliseconds that a connection lives on average; what ends or breaks is followed by a new one. */
+  readonly life?: number;
 }
 
 interface Stream {
@@ -24,7 +28,8 @@ interface Stream {
   up: boolean;
 }
 
-const { host, port, connections, chunk, pause, patience } = settings<StreamLoadSettings>();
+const { host, port, connections, chunk, pause, patience, from, life } = settings<StreamLoadSettings>();
+let begun = 0;
 const streams: Stream[] = [];
 const broken: StreamCounters['broken'] = [];
 const refused: StreamCounters['refused'] = [];
@@ -76,16 +81,35 @@ class Reader {
   }
 }
 
+/** Ends have no memory, like those of a radioactive nucleus: as many in each second. */
+function endOf(began: number): number {
+  return life === undefined ? Number.POSITIVE_INFINITY : began - life * Math.log(1 - Math.random());
+}
+
 async function run(): Promise<void> {
   const stream: Stream = { pod: undefined, verified: 0, up: false };
   streams.push(stream);
-  const socket = connect({ host, port, noDelay: true });
+  do await connection(stream);
+  while (life !== undefined && !stopping);
+}
+
+async function connection(stream: Stream): Promise<void> {
+  const began = Date.now();
+  const end = endOf(began);
+  stream.pod = undefined;
+  const socket = connect({
+    host,
+    port,
+    noDelay: true,
+    ...(from === undefined ? {} : { localAddress: from }),
+  });
   try {
     const reader = new Reader(socket);
     const name = await reader.take((held) => (held.includes(10) ? held.indexOf(10) + 1 : undefined));
     stream.pod = name.toString().trim();
     stream.up = true;
-    while (!stopping) {
+    begun += 1;
+    while (!stopping && Date.now() < end) {
       const data = pattern.subarray(stream.verified % 251, (stream.verified % 251) + chunk);
       socket.write(data);
       const echo = await reader.take((held) => (held.length >= chunk ? chunk : undefined));
@@ -94,9 +118,12 @@ async function run(): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   } catch (error) {
+    stream.up = false;
     const failure = { at: Date.now(), error: (error as Error).message };
     if (stream.pod === undefined) refused.push(failure);
-    else broken.push({ ...failure, pod: stream.pod });
+    else broken.push({ ...failure, pod: stream.pod, began });
+    // Where nobody listens the next attempt would fail as fast.
+    if (life !== undefined) await new Promise((resolve) => setTimeout(resolve, pause));
   } finally {
     stream.up = false;
     socket.destroy();
@@ -109,11 +136,13 @@ function counters(): StreamCounters {
   for (const { pod = '?' } of up) byPod[pod] = (byPod[pod] ?? 0) + 1;
   return {
     open: up.length,
+    begun,
     broken,
     refused,
     byPod,
     verifiedBytes: streams.reduce((sum, stream) => sum + stream.verified, 0),
     leastBytes: up.length === 0 ? 0 : Math.min(...up.map((stream) => stream.verified)),
+    mostBytes: Math.max(0, ...up.map((stream) => stream.verified)),
   };
 }
 

@@ -8,7 +8,8 @@
  *              1300 bytes
  */
 import { UPLINK } from '../one-armed.ts';
-import type { Link, LinkEnd, Node, Topology } from '../topology.ts';
+import { end, link } from '../plain-topology.ts';
+import type { Link, Node, Topology } from '../topology.ts';
 import { NARROW_PATHS, podAddress, type TrafficPath, WIDE_PATHS } from './paths.ts';
 
 /** Room for the outer headers. */
@@ -51,15 +52,6 @@ function node(name: string, role: Node['role'], sysctls: Record<string, string> 
 function serving(base: Node, paths: readonly TrafficPath[]): Node {
   return { ...base, pods: paths.map(({ name, server }) => ({ name, address: server, app: 'web' })) };
 }
-
-const end = (name: string, device: string, address: string, xdp = false): LinkEnd => ({
-  node: name,
-  device,
-  address,
-  xdp,
-});
-
-const link = (a: LinkEnd, b: LinkEnd, mtu = 1500): Link => ({ ends: [a, b], mtu, queues: 2 });
 
 /** The router's end is a port of the segment's bridge, which takes the address off it. */
 function onSegment(name: keyof typeof SEGMENT, xdp: boolean, mtu = SEGMENT_MTU): Link {
