@@ -46,3 +46,12 @@ static __always_inline __u16 checksum_update(__u16 checksum, __u16 delta)
 
 	return difference + (difference >> 16);
 }
+
+/* An IPv4 header's word {TTL, protocol, checksum} with a TTL less 1: the
+ * checksum is one more, and skips 0xffff, as RFC 1624 has it. */
+static __always_inline __u32 ttl_less_one(__u32 word)
+{
+	__u64 carry = ((__u64)word + 0x20000) >> 32;
+
+	return word + 0xffff + (__u32)(carry << 16);
+}

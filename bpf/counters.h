@@ -24,21 +24,20 @@ static __always_inline void count_drop(const struct packet *pkt, __u32 reason)
 		(*drops)++;
 }
 
-/* The index of the backend is read where it is kept, not copied. */
-static __always_inline void count_in(__u32 service, const __u32 *backend, __u64 length)
+/* A service has what its backends have, and what the agent keeps of those that
+ * are gone: so a packet is counted once. The index of the backend is read where
+ * it is kept, not copied. */
+static __always_inline void count_in(const __u32 *backend, __u64 length)
 {
-	count_traffic_in(&service_counters, &service, length);
 	count_traffic_in(&backend_counters, backend, length);
 }
 
-static __always_inline void count_out(__u32 service, const __u32 *backend, __u64 length)
+static __always_inline void count_out(const __u32 *backend, __u64 length)
 {
-	count_traffic_out(&service_counters, &service, length);
 	count_traffic_out(&backend_counters, backend, length);
 }
 
-static __always_inline void count_flow(__u32 service, __u32 backend)
+static __always_inline void count_flow(__u32 backend)
 {
-	count_new_flow(&service_counters, service);
 	count_new_flow(&backend_counters, backend);
 }

@@ -108,9 +108,9 @@ static __always_inline int wrap(hook_ctx *ctx, struct scratch *scratch,
 	if (is_icmp(pkt))
 		count_event(EVENT_ICMP_FORWARDED, pkt->length);
 	else
-		count_in(pkt->service, &scratch->choice.backend, pkt->length);
+		count_in(&scratch->choice.backend, pkt->length);
 	if (is_syn(pkt))
-		count_flow(pkt->service, scratch->choice.backend);
+		count_flow(scratch->choice.backend);
 	return mode == MODE_L2 ? GO_ON : encapsulate_any(ctx, pkt, backend, &inner, mode);
 }
 

@@ -4,8 +4,9 @@
  * untagged, without options or extension headers, of a slot that is not
  * tracked or of a remembered flow that was seen within the last second, and
  * with a next hop that is fresh and takes it as it is. Whatever is not so
- * leads to the general path before anything was changed or counted. Family
- * and protocol are constants of every function here, so that offsets are.
+ * leads to the general path before anything was changed or counted. Family,
+ * protocol and mode are constants of every function here, so that offsets and
+ * header words are.
  */
 #pragma once
 
@@ -116,8 +117,8 @@ static __always_inline struct service *plain_service(void *frame, const __u32 fa
 	return service;
 }
 
-static __always_inline struct remembered plain_remembered(void *frame, const __u32 family,
-							  const __u8 protocol, __u32 service)
+static __always_inline struct remembered_flow *plain_remembered(void *frame, const __u32 family,
+								const __u8 protocol)
 {
 	const __u32 *client = plain_client(frame, family), *vip = plain_vip(frame, family);
 	__u32 ports = *(__u32 *)plain_l4(frame, family);
@@ -129,39 +130,48 @@ static __always_inline struct remembered plain_remembered(void *frame, const __u
 
 		copy_address(key.client, client);
 		copy_address(key.vip, vip);
-		return check_remembered(bpf_map_lookup_elem(&remembered6, &key), service);
+		return bpf_map_lookup_elem(&remembered6, &key);
 	} else {
 		struct flow_key4 key = {
-			.client = client[0], .vip = vip[0], .client_port = ports,
-			.vip_port = ports >> 16, .protocol = protocol,
+			.client = client[0], .vip = vip[0], .protocol = protocol,
 		};
 
-		return check_remembered(bpf_map_lookup_elem(&remembered4, &key), service);
+		*(__u32 *)&key.client_port = ports;
+		return bpf_map_lookup_elem(&remembered4, &key);
 	}
 }
 
-/* Of a tracked slot: 1 and the backend if the packet is of a remembered flow
- * and changes nothing about it, which is then the same in the window and after. */
-static __always_inline int plain_tracked(void *frame, const __u32 family, const __u8 protocol,
-					 __u32 service, __u32 now, __u32 *backend)
+/* Of a tracked slot: the backend, and its index, if the packet is of a
+ * remembered flow and changes nothing about it, which is then the same in the
+ * window and after. Whether the backend is still there is looked at for every
+ * packet. */
+static __always_inline struct backend *plain_tracked(void *frame, const __u32 family,
+						     const __u8 protocol, __u32 service, __u32 now,
+						     __u32 *chosen)
 {
-	struct remembered known = plain_remembered(frame, family, protocol, service);
+	struct remembered_flow *flow = plain_remembered(frame, family, protocol);
 	__u8 flags = plain_flags(frame, family, protocol);
+	struct backend *backend;
 
-	*backend = known.backend;
-	return known.alive && known.flow && !is_syn_flags(flags) &&
-	       remembered_state(known.flow->state, 0, flags) == known.flow->state &&
-	       now - known.flow->seen < config.hz && !remembered_idle(known.flow, now);
+	if (!flow)
+		return NULL;
+	*chosen = *(volatile __u32 *)&flow->backend;
+	backend = bpf_map_lookup_elem(&backends, chosen);
+	if (!backend || backend->service != service ||
+	    backend->generation != flow->backend_generation || is_syn_flags(flags) ||
+	    remembered_state(flow->state, 0, flags) != flow->state ||
+	    now - flow->seen >= config.hz || remembered_idle(flow, now))
+		return NULL;
+	return backend;
 }
 
 /* One hop less. */
 static __always_inline void plain_hop(void *frame, const __u32 family)
 {
 	if (family == FAMILY_V4) {
-		struct iphdr *ip = frame + ETH_HLEN;
+		__u32 *word = frame + ETH_HLEN + offsetof(struct iphdr, ttl);
 
-		ip->ttl--;
-		ip->check = checksum_apply(ip->check, TTL_LESS_ONE_DELTA);
+		*word = ttl_less_one(*word);
 	} else {
 		struct ipv6hdr *ip = frame + ETH_HLEN;
 
@@ -178,13 +188,13 @@ static __always_inline __u8 plain_tos(void *frame, const __u32 family)
 
 /* Room for the outer header, which is written: the frame, or NULL. */
 static __always_inline void *plain_encapsulate(hook_ctx *ctx, const struct backend *backend,
-					     const struct inner *inner, const __u32 outer)
+					       const struct inner *inner, const __u32 mode,
+					       const __u32 outer)
 {
-	const int gue = config.default_mode == MODE_GUE;
+	const int gue = mode == MODE_GUE;
 	void *frame;
 
-	if (hook_open_outer(ctx, outer_size(config.default_mode, outer), outer, gue,
-			    inner->protocol))
+	if (hook_open_outer(ctx, outer_size(mode, outer), outer, gue, inner->protocol))
 		return NULL;
 	frame = hook_data(ctx);
 	if (frame + ETH_HLEN + outer_size(MODE_GUE, outer) > hook_end(ctx))
@@ -199,14 +209,14 @@ static __always_inline void *plain_encapsulate(hook_ctx *ctx, const struct backe
 /* outer is a constant too: the backend's family. */
 static __always_inline int dsr_send(hook_ctx *ctx, void *frame, const struct backend *backend,
 				    struct inner *inner, const struct fresh_hop *hop,
-				    const __u32 outer)
+				    const __u32 mode, const __u32 outer)
 {
-	const int bare = config.default_mode == MODE_L2;
+	const int bare = mode == MODE_L2;
 
 	inner->tos = plain_tos(frame, inner->family);
 	plain_hop(frame, inner->family);
 	if (!bare) {
-		frame = plain_encapsulate(ctx, backend, inner, outer);
+		frame = plain_encapsulate(ctx, backend, inner, mode, outer);
 		if (!frame)
 			return DROP(DROP_INTERNAL);
 	}
@@ -217,20 +227,21 @@ static __always_inline int dsr_send(hook_ctx *ctx, void *frame, const struct bac
 
 /* A packet whose backend is known, and of which family that is. */
 static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 protocol,
-					__u32 service, __u32 chosen, const struct backend *backend,
-					struct inner *inner, __u32 now, const __u32 outer)
+					__u32 service, const __u32 *chosen,
+					const struct backend *backend, struct inner *inner,
+					__u32 now, const __u32 mode, const __u32 outer)
 {
 	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
 	__u32 length = hook_segment(ctx, protocol, plain_l3(inner->family), inner->length) +
-		       outer_size(config.default_mode, outer);
+		       outer_size(mode, outer);
 	struct fresh_hop fresh;
 
 	if (!hop || !is_fresh(hop, now, config.hz, &fresh) || (unlikely(length > hop->mtu) && hop->mtu))
 		return GENERAL_PATH;
-	count_in(service, &chosen, inner->length);
+	count_in(chosen, inner->length);
 	if (unlikely(is_syn_flags(plain_flags(frame, inner->family, protocol))))
-		count_flow(service, chosen);
-	return dsr_send(ctx, frame, backend, inner, &fresh, outer);
+		count_flow(*chosen);
+	return dsr_send(ctx, frame, backend, inner, &fresh, mode, outer);
 }
 
 /* The word {state, family} of a backend that takes connections. */
@@ -239,7 +250,7 @@ static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 p
 /* Of a service in the default mode: GENERAL_PATH, DROP_INTERNAL, or the verdict. */
 static __always_inline int dsr_plain(hook_ctx *ctx, void *frame, const __u32 family,
 				     const __u8 protocol, const struct service *service,
-				     __u32 index)
+				     __u32 index, const __u32 mode)
 {
 	struct inner inner = { .family = family, .protocol = protocol };
 	__u32 now = clock_now(), chosen;
@@ -255,55 +266,52 @@ static __always_inline int dsr_plain(hook_ctx *ctx, void *frame, const __u32 fam
 	if (!inner.length || slot < 0)
 		return GENERAL_PATH;
 	chosen = slot_backend(word, slot);
-	if (unlikely(slot & SLOT_TRACKED) &&
-	    !plain_tracked(frame, family, protocol, index, now, &chosen))
-		return GENERAL_PATH;
-	backend = bpf_map_lookup_elem(&backends, &chosen);
+	if (unlikely(slot & SLOT_TRACKED))
+		backend = plain_tracked(frame, family, protocol, index, now, &chosen);
+	else
+		backend = bpf_map_lookup_elem(&backends, &chosen);
 	if (!backend)
 		return GENERAL_PATH;
 	kind = *(volatile __u16 *)&backend->state;
 	if (likely(kind == ACTIVE_OF(FAMILY_V4)))
-		return dsr_plain_to(ctx, frame, protocol, index, chosen, backend, &inner, now,
-				    FAMILY_V4);
+		return dsr_plain_to(ctx, frame, protocol, index, &chosen, backend, &inner, now,
+				    mode, FAMILY_V4);
 	if (kind == ACTIVE_OF(FAMILY_V6))
-		return dsr_plain_to(ctx, frame, protocol, index, chosen, backend, &inner, now,
-				    FAMILY_V6);
+		return dsr_plain_to(ctx, frame, protocol, index, &chosen, backend, &inner, now,
+				    mode, FAMILY_V6);
 	return GENERAL_PATH;
 }
 
-/* In the default mode, which is not SNAT, with nothing else to look up. */
-static __always_inline int is_plain_dsr(const struct service *service)
+/* A packet to a VIP where mode, not SNAT, is the default. A service may be in
+ * another mode. */
+static __always_inline int dsr_to_vip(hook_ctx *ctx, void *frame, const __u32 family,
+				      const __u8 protocol, const __u32 mode)
 {
-	return (service->flags & ~OTHER_FLAGS) == config.default_mode;
-}
-
-/* A packet to a VIP. The lookup that the default mode needs comes first: of the
- * service, which may say that it is in SNAT mode, or of the flow, of which a
- * DSR packet has none. */
-static __always_inline int plain_to_vip4(hook_ctx *ctx, void *frame, const __u8 protocol)
-{
-	struct service *service;
 	__u32 index;
+	struct service *service = plain_service(frame, family, protocol, &index);
 
-	if (config.default_mode == MODE_SNAT)
-		return forward_plain(ctx, frame, protocol);
-	service = plain_service(frame, FAMILY_V4, protocol, &index);
 	if (!service)
 		return GENERAL_PATH;
-	if (likely(is_plain_dsr(service)))
-		return dsr_plain(ctx, frame, FAMILY_V4, protocol, service, index);
-	return is_dsr(service) ? GENERAL_PATH : forward_plain(ctx, frame, protocol);
+	if (likely((service->flags & ~OTHER_FLAGS) == mode))
+		return dsr_plain(ctx, frame, family, protocol, service, index, mode);
+	if (family == FAMILY_V6 || is_dsr(service))
+		return GENERAL_PATH;
+	return forward_plain(ctx, frame, protocol);
 }
 
-static __always_inline int plain_to_vip6(hook_ctx *ctx, void *frame, const __u8 protocol)
+/* The lookup that the default mode needs comes first: of the flow, which a DSR
+ * packet has none of, or of the service. */
+static __always_inline int plain_to_vip(hook_ctx *ctx, void *frame, const __u32 family,
+					const __u8 protocol)
 {
-	struct service *service;
-	__u32 index;
-
-	if (config.default_mode == MODE_SNAT)
-		return GENERAL_PATH;
-	service = plain_service(frame, FAMILY_V6, protocol, &index);
-	if (!service || !is_plain_dsr(service))
-		return GENERAL_PATH;
-	return dsr_plain(ctx, frame, FAMILY_V6, protocol, service, index);
+	switch (config.default_mode) {
+	case MODE_IPIP:
+		return dsr_to_vip(ctx, frame, family, protocol, MODE_IPIP);
+	case MODE_GUE:
+		return dsr_to_vip(ctx, frame, family, protocol, MODE_GUE);
+	case MODE_L2:
+		return dsr_to_vip(ctx, frame, family, protocol, MODE_L2);
+	default:
+		return family == FAMILY_V4 ? forward_plain(ctx, frame, protocol) : GENERAL_PATH;
+	}
 }

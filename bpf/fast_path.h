@@ -125,7 +125,7 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	to.l4_delta = flow->l4_delta;
 	if (rewrite_plain(ctx, frame, protocol, &to))
 		return DROP(DROP_INTERNAL);
-	count_in(flow->service, &flow->backend, length);
+	count_in(&flow->backend, length);
 	return hook_send(ctx, fresh.ifindex);
 }
 
@@ -179,6 +179,6 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	to.l4_delta = record->l4_delta;
 	if (rewrite_plain(ctx, frame, protocol, &to))
 		return DROP(DROP_INTERNAL);
-	count_out(record->service, &record->backend, length);
+	count_out(&record->backend, length);
 	return hook_send(ctx, fresh.ifindex);
 }

@@ -109,7 +109,7 @@ static __noinline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
 	hop = backend->next_hop;
-	count_in(flow->service, &flow->backend, pkt->length);
+	count_in(&flow->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;

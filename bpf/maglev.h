@@ -42,10 +42,11 @@ static __always_inline __u32 flow_hash(const __u32 *client, const __u32 *vip, __
 	__u32 from = family == FAMILY_V4 ? client[0] : fold_client(client);
 	__u32 to = family == FAMILY_V4 ? vip[0] : vip[0] ^ vip[1] ^ vip[2] ^ vip[3];
 
-	if (unlikely(flags & SERVICE_F_AFFINITY))
-		return hash_words(from, 0, 0, 0);
-	if (unlikely(flags & SERVICE_F_HASH3))
+	if (unlikely(flags & (SERVICE_F_AFFINITY | SERVICE_F_HASH3))) {
+		if (flags & SERVICE_F_AFFINITY)
+			return hash_words(from, 0, 0, 0);
 		ports = 0;
+	}
 	return hash_words(from, to, ports, protocol);
 }
 

@@ -45,7 +45,7 @@ PER_CPU_ARRAY(remember_budgets, struct remember_budget, 16384);
 LRU_HASH(fragments, struct fragment_key, struct fragment_ports, 16384);
 
 /* Counters. */
-PER_CPU_ARRAY(service_counters, struct traffic_counters, 16384);
+PER_CPU_ARRAY(service_counters, struct traffic_counters, 16384);	/* of backends that are gone */
 PER_CPU_ARRAY(backend_counters, struct traffic_counters, 65536);
 PER_CPU_ARRAY(drop_counters, struct packet_counter, 32);
 PER_CPU_ARRAY(event_counters, struct packet_counter, 32);

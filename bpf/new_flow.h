@@ -109,7 +109,7 @@ static __noinline int open_flow(struct packet *pkt, const struct flow_key6 *tupl
 	if (store_flow(tuple, forward, pkt->family))
 		return abandon_claim(record, index);
 	publish_record(record, pkt);
-	count_flow(pkt->service, forward->backend);
+	count_flow(forward->backend);
 	return GO_ON;
 }
 

@@ -175,9 +175,9 @@ static __always_inline int balance_ipv6(hook_ctx *ctx, void *frame)
 		return find_snat6(ip->daddr.in6_u.u6_addr32).number < 0 ? HOOK_PASS :
 									  balance_any(ctx);
 	if (ip->nexthdr == IPPROTO_TCP)
-		return conclude(ctx, plain_to_vip6(ctx, frame, IPPROTO_TCP));
+		return conclude(ctx, plain_to_vip(ctx, frame, FAMILY_V6, IPPROTO_TCP));
 	if (ip->nexthdr == IPPROTO_UDP)
-		return conclude(ctx, plain_to_vip6(ctx, frame, IPPROTO_UDP));
+		return conclude(ctx, plain_to_vip(ctx, frame, FAMILY_V6, IPPROTO_UDP));
 	return balance_any(ctx);
 }
 
@@ -201,9 +201,9 @@ static __always_inline int balance(hook_ctx *ctx)
 		return balance_any(ctx);
 	if (is_vip4(ip->daddr)) {
 		if (likely(ip->protocol == IPPROTO_TCP))
-			return conclude(ctx, plain_to_vip4(ctx, frame, IPPROTO_TCP));
+			return conclude(ctx, plain_to_vip(ctx, frame, FAMILY_V4, IPPROTO_TCP));
 		if (ip->protocol == IPPROTO_UDP)
-			return conclude(ctx, plain_to_vip4(ctx, frame, IPPROTO_UDP));
+			return conclude(ctx, plain_to_vip(ctx, frame, FAMILY_V4, IPPROTO_UDP));
 		return balance_any(ctx);
 	}
 	if (!find_snat_number(ip->daddr, &number))

@@ -97,7 +97,7 @@ static __always_inline int take_remember_token(__u32 service, __u32 now)
 	if (!budget)
 		return 0;
 	elapsed = now - budget->refilled;
-	filled = elapsed >= config.hz ? config.remember_per_second :
+	filled = elapsed >= config.hz || !budget->refilled ? config.remember_per_second :
 					(__u64)elapsed * config.remember_per_second / config.hz;
 	if (filled) {
 		budget->refilled = now;

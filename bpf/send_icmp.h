@@ -40,7 +40,7 @@ static __always_inline int take_reject_token(__u32 now)
 	if (!budget)
 		return 0;
 	elapsed = now - budget->refilled;
-	filled = elapsed >= config.hz ? config.reject_per_second :
+	filled = elapsed >= config.hz || !budget->refilled ? config.reject_per_second :
 					(__u64)elapsed * config.reject_per_second / config.hz;
 	if (filled) {
 		budget->refilled = now;

@@ -257,7 +257,7 @@ struct remembered_flow {
 
 /* A token bucket for remembering, by service and CPU. */
 struct remember_budget {
-	__u32 refilled;		/* jiffies */
+	__u32 refilled;		/* jiffies; 0: never, it is full */
 	__u32 tokens;
 };
 
@@ -352,7 +352,8 @@ struct traffic_counters {
 	__u64 packets_out;	/* backend to client */
 	__u64 bytes_out;
 	__u64 flows;		/* new flows */
-	__u64 reserved[3];
+	__u64 folded;		/* the agent's, see src/dataplane/retired-traffic.ts */
+	__u64 reserved[2];
 };
 
 /* For one reason or event. */

@@ -11,6 +11,7 @@ import { LastWish } from './last-wish.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { JiffiesClock } from './next-hop-table.ts';
 import { isElsewhere, type Plan, planChanges, planDifference } from './plan.ts';
+import { foldLeftovers } from './retired-traffic.ts';
 import { Retirement, retireLeftovers } from './retirement.ts';
 import { Room } from './room.ts';
 import { type SettleContext, type SettleReport, settleWindows } from './settle-windows.ts';
@@ -40,7 +41,10 @@ export interface ApplyScope {
 }
 
 export interface ApplierOptions {
-  readonly kernel: Pick<Kernel, 'entries' | 'batches' | 'buildMaglevTable' | 'gracePeriod'>;
+  readonly kernel: Pick<
+    Kernel,
+    'entries' | 'batches' | 'buildMaglevTable' | 'gracePeriod' | 'sumPerCpu' | 'possibleCpus'
+  >;
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
   readonly agentNextHops: number;
@@ -170,6 +174,7 @@ export class Applier {
       if (service.window.damaged === true) endWindow({ maps, stores }, service);
     }
     for (const range of actual.strayRanges) room.sources.remove(stores, range);
+    foldLeftovers(this.#context(mirror, stores));
     await retireLeftovers(actual).run(this.#context(mirror, stores));
     room.nextHops.sweep(stores);
     return mirror;
@@ -245,6 +250,7 @@ export class Applier {
 
   #context(mirror: Mirror, stores: Stores) {
     const { maps, kernel, clock } = this.#options;
-    return { maps, stores, room: mirror.room, clock, gracePeriod: () => kernel.gracePeriod() };
+    const gracePeriod = () => kernel.gracePeriod();
+    return { maps, stores, room: mirror.room, clock, gracePeriod, counters: kernel };
   }
 }

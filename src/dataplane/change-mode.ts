@@ -10,6 +10,7 @@ import type { DataplaneMaps } from './maps.ts';
 import type { ServiceChange } from './plan.ts';
 import type { Retirement } from './retirement.ts';
 import type { Room } from './room.ts';
+import { isDsr } from './service-flags.ts';
 import type { Stores } from './stores.ts';
 
 export interface ModeContext {
@@ -32,19 +33,26 @@ export function addSources(
   }
 }
 
-/** Before the table is switched: entries get what the next mode needs. */
+/**
+ * Before the table is switched: entries get what the next mode needs. A table of a DSR mode may name
+ * backends that drain, which in SNAT no flow may begin with: on the way there the flags come first.
+ */
 export function prepareMode(context: ModeContext, service: ActualService, change: ServiceChange): void {
   addSources(context, service, change.addSources);
   for (const { entry, checksum } of change.restamp) if (checksum !== 0) stamp(context, entry, checksum);
+  if (!isDsr(service.flags) && isDsr(change.flags)) setFlags(context, service, change.flags);
+}
+
+function setFlags({ maps, stores }: ModeContext, service: ActualService, flags: number): void {
+  if (service.flags === flags) return;
+  storeFlags(maps, stores, service.index, flags);
+  service.flags = flags;
 }
 
 /** After the table was switched: the flags, and then what no packet needs any more. */
 export function finishMode(context: ModeContext, service: ActualService, change: ServiceChange): void {
-  const { maps, stores, retirement } = context;
-  if (service.flags !== change.flags) {
-    storeFlags(maps, stores, service.index, change.flags);
-    service.flags = change.flags;
-  }
+  const { retirement } = context;
+  setFlags(context, service, change.flags);
   const checksums = new Map(change.wanted.map(({ endpoint, outerChecksum }) => [endpoint, outerChecksum]));
   for (const entry of [...service.members.values(), ...service.former]) {
     const checksum = checksums.get(entry.endpoint);

@@ -114,10 +114,10 @@ export function storeBackendState(maps: DataplaneMaps, stores: Stores, index: nu
   stores.word(backends, index * backends.stride + LAST_WORD, last.readBigUInt64LE(0));
 }
 
-/** Ends the entry's life: flows that name it are lost from here on. */
+/** Ends the entry's life: flows that name it are lost from here on. What it counted is still its service's. */
 export function freeBackend(maps: DataplaneMaps, stores: Stores, entry: ActualBackend): void {
   const { backends } = maps.arrays;
-  const last = Buffer.alloc(8);
+  const last = lastWordOf(maps, entry.index);
   last.writeUInt16LE((entry.generation + 1) & 0xffff, 0);
   last.writeUInt8(backendState.BACKEND_FREE, backendLayout.offsets.state - LAST_WORD);
   stores.word(backends, entry.index * backends.stride + LAST_WORD, last.readBigUInt64LE(0));

@@ -205,8 +205,10 @@ export function planService(
     activate: changed(backendState.BACKEND_ACTIVE),
     drain: changed(backendState.BACKEND_DRAINING),
     unrouted: [...members.values()].filter((entry) => entry.nextHop === 0 && byEndpoint.has(entry.endpoint)),
-    restamp: staying.flatMap((entry) => {
-      const checksum = byEndpoint.get(entry.endpoint)?.outerChecksum ?? entry.outerChecksum;
+    // Also of those that leave: the former table names them until it is switched.
+    restamp: entries.flatMap((entry) => {
+      const wish = byEndpoint.get(entry.endpoint)?.outerChecksum;
+      const checksum = wish ?? checksumOfLeaving(key, desired.mode, entry, outerSource);
       return checksum === entry.outerChecksum ? [] : [{ entry, checksum }];
     }),
     flags: serviceFlags(desired),
@@ -243,6 +245,16 @@ export function tableMembers(wanted: readonly WantedBackend[], protocol: number)
     identity: identityOf(address, port, protocol),
     weight,
   }));
+}
+
+function checksumOfLeaving(
+  { vip }: FrontendKey,
+  mode: ServiceMode,
+  entry: ActualBackend,
+  source: number,
+): number {
+  if (!isTunnel(mode)) return entry.outerChecksum;
+  return outerChecksum({ mode, inner: familyOf(vip), backend: entry.address, source });
 }
 
 function wantedBackends(

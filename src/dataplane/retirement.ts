@@ -6,6 +6,7 @@ import type { ActualBackend, ActualService, ActualState } from './actual-state.t
 import { clearServiceKey, freeBackend, storeTable } from './entry-writes.ts';
 import { isVipKey } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
+import { foldTraffic, type TrafficContext } from './retired-traffic.ts';
 import type { Room } from './room.ts';
 import { isSameRegion, storeOldest } from './service-window.ts';
 import type { Stores } from './stores.ts';
@@ -16,6 +17,7 @@ export interface RetirementContext {
   readonly stores: Stores;
   readonly room: Room;
   readonly gracePeriod: () => Promise<void>;
+  readonly counters: TrafficContext['counters'];
 }
 
 export class Retirement {
@@ -74,12 +76,21 @@ export class Retirement {
       endEntry(context, entry);
       if (service === undefined || leave(service, entry)) released.push(entry.index);
     }
-    for (const service of this.#services) released.push(...endService(context, service));
+    const ended = this.#entries.map(({ entry }) => entry.index);
+    for (const service of this.#services) {
+      ended.push(...entriesOf(service).map(({ index }) => index));
+      released.push(...endService(context, service));
+    }
     if (released.length + this.#entries.length === 0 && !room.nextHops.hasUnused()) return;
     await gracePeriod();
+    for (const index of ended) foldTraffic(context, index);
     for (const index of released) room.blocks.release(index);
     room.nextHops.sweep(stores);
   }
+}
+
+function entriesOf({ members, former }: ActualService): ActualBackend[] {
+  return [...members.values(), ...former];
 }
 
 function endSource({ stores, room }: RetirementContext, service: ActualService, range: string): void {
@@ -105,8 +116,7 @@ function endService(context: RetirementContext, service: ActualService): number[
   const { oldest } = window;
   if (oldest.sizeClass !== 0) storeOldest(maps, stores, service.index, NO_TABLE);
   if (packTableWord(table) !== 0n || service.damaged) storeTable(maps, stores, service.index, NO_TABLE);
-  const entries = [...service.members.values(), ...service.former];
-  for (const entry of entries) endEntry(context, entry);
+  for (const entry of entriesOf(service)) endEntry(context, entry);
   clearServiceKey(maps, stores, service.index);
   for (const range of [...service.sources]) endSource(context, service, range);
   if (table.sizeClass !== 0) room.slots.release(table.line, linesOf(tableSlots(table)));

@@ -9,7 +9,6 @@ import type { ActualBackend, ActualService, EndpointNumber } from './actual-stat
 import { MOST_BACKENDS, orderOf, roomyOrder } from './backend-blocks.ts';
 import { addSources, finishMode, prepareMode } from './change-mode.ts';
 import {
-  backendGeneration,
   serviceGeneration,
   storeBackendState,
   storeNextHop,
@@ -241,7 +240,6 @@ function writeJoining(
   const list: readonly WantedBackend[] = places.moves ? change.wanted : change.joins;
   list.forEach(({ endpoint, address, port, state, joinChecksum: outerChecksum }, i) => {
     const index = places.moves ? places.block + i : (places.free[i] as number);
-    if (backendGeneration(maps, index) > 0) stores.clearCounters(maps.others.backend_counters, index, 1);
     const nextHop = room.nextHops.acquire(stores, address);
     const entry = { address, port, state, nextHop, outerChecksum, service: service.index };
     const generation = writeBackend(maps, stores, index, entry);

@@ -27,7 +27,7 @@ function writeReport(report: BenchReport, out: string): void {
 function overLimit(report: BenchReport): string[] {
   return report.results
     .filter((result) => result.net_ns.median > result.limit_ns)
-    .filter((result) => referenceLimit(result.path, result.flows).kind === 'limit')
+    .filter((result) => referenceLimit(result.path, result.flows, result.services).kind === 'limit')
     .map((result) => `${describePath(result)}: ${result.net_ns.median} ns, limit ${result.limit_ns} ns`);
 }
 

@@ -1,5 +1,6 @@
 /** Reads the real program's counters, summed over CPUs, services and backends. */
 import type { DataplaneMaps } from '../../src/dataplane/maps.ts';
+import { sumByService } from '../../src/dataplane/retired-traffic.ts';
 import type { BpfMap, Kernel } from '../../src/kernel/kernel.ts';
 import {
   dropReasonNames,
@@ -10,8 +11,7 @@ import {
 import type { Counted } from './proof.ts';
 import type { Wrapper } from './wrapper.ts';
 
-function trafficTotals(kernel: Kernel, map: BpfMap) {
-  const words = kernel.sumPerCpu(map, 0, map.maxEntries);
+function trafficTotals(words: BigUint64Array) {
   const step = trafficCounters.size / 8;
   const { packetsIn, packetsOut, flows } = trafficCounters.offsets;
   const total = (offset: number): number => {
@@ -33,8 +33,10 @@ function packetsByName(kernel: Kernel, map: BpfMap, names: readonly string[]): R
 }
 
 export function readCounted(kernel: Kernel, maps: DataplaneMaps, wrapper: Wrapper): Counted {
-  const service = trafficTotals(kernel, maps.others.service_counters);
-  const backend = trafficTotals(kernel, maps.others.backend_counters);
+  const all = (map: BpfMap) => kernel.sumPerCpu(map, 0, map.maxEntries);
+  const ofBackends = all(maps.others.backend_counters);
+  const service = trafficTotals(sumByService(maps, all(maps.others.service_counters), ofBackends));
+  const backend = trafficTotals(ofBackends);
   return {
     ...wrapper.progress(),
     servicePacketsIn: service.packetsIn,

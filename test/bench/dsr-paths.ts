@@ -29,9 +29,9 @@ const KINDS: Readonly<Record<DsrPath, ServiceKind>> = {
 const REMEMBERED: Expected = { ...OPENED, allowedEvents: ['EVENT_REMEMBERED'] };
 
 /** The dataplane that a path needs. */
-export function dsrBed(path: DsrPath, flows: Flows): BedOptions {
+export function dsrBed(path: DsrPath, flows: Flows, services: number): BedOptions {
   const kind = KINDS[path];
-  return { services: 1, snatCount: 1, kind, ...(path === 'dsr-tracked' ? { remembered: 2 * flows } : {}) };
+  return { services, snatCount: 1, kind, ...(path === 'dsr-tracked' ? { remembered: 2 * flows } : {}) };
 }
 
 /** The first service with a table. */
@@ -71,7 +71,7 @@ export function dsrScenario(kernel: Kernel, bed: Bed, path: DsrPath, options: Pa
   const { flows } = options;
   const begins = path === 'dsr-ipip-new';
   const tuples = clientTuples(bed.frontends, flows);
-  const label = `${path}, ${flows} ${begins ? 'tuples' : 'flows'}`;
+  const label = `${path}, ${flows} ${begins ? 'tuples' : 'flows'}, ${bed.services} services`;
   const flags = begins || path === 'dsr-tracked' ? TCP_SYN : TCP_ACK;
   const { wrapper, empty } = wrappers(kernel, bed, options, tuples, flags, KINDS[path]);
   if (path === 'dsr-tracked') {

@@ -32,7 +32,8 @@ function dsrGoals(path: DsrPath, ns: number, flows: readonly Flows[]) {
   return flows.map((count) => ({ path, flows: count, ns, kind: 'goal' as const }));
 }
 
-const LIMITS: ReadonlyArray<{ path: Path; flows: Flows } & Limit> = [
+/** services: 1 if it is not said. */
+const LIMITS: ReadonlyArray<{ path: Path; flows: Flows; services?: number } & Limit> = [
   { path: 'pass', flows: 1, ns: 8, kind: 'limit' },
   { path: 'snat-forward', flows: 1, ns: 70, kind: 'limit' },
   { path: 'snat-forward', flows: 65536, ns: 110, kind: 'goal' },
@@ -45,6 +46,8 @@ const LIMITS: ReadonlyArray<{ path: Path; flows: Flows } & Limit> = [
   { path: 'snat-new', flows: 4194304, ns: 900, kind: 'goal' },
   // Nothing is kept for a flow, so their number makes no difference.
   ...dsrGoals('dsr-ipip', 28, [1, 65536, 524288]),
+  // Tables of all services together do not fit a cache.
+  { path: 'dsr-ipip', flows: 524288, services: 1000, ns: 50, kind: 'goal' },
   ...dsrGoals('dsr-ipip-new', 28, [65536, 4194304]),
   ...dsrGoals('dsr-ipip-udp', 28, [65536]),
   ...dsrGoals('dsr-ipip6', 45, [1, 524288]),
@@ -54,14 +57,21 @@ const LIMITS: ReadonlyArray<{ path: Path; flows: Flows } & Limit> = [
   { path: 'dsr-tracked', flows: 524288, ns: 200, kind: 'goal' },
 ];
 
-/** With how many flows a path is measured. */
-export function flowsOf(path: Path): Flows[] {
-  return LIMITS.filter((limit) => limit.path === path).map(({ flows }) => flows);
+/** With how many flows and services a path is measured. */
+export function casesOf(path: Path): Array<{ flows: Flows; services: number }> {
+  return LIMITS.filter((limit) => limit.path === path).map(({ flows, services = 1 }) => ({
+    flows,
+    services,
+  }));
 }
 
-/** On the reference machine. Throws for a path and number of flows that has none. */
-export function referenceLimit(path: Path, flows: Flows): Limit {
-  const found = LIMITS.find((limit) => limit.path === path && limit.flows === flows);
+/**
+ * On the reference machine. Of many services, if nothing is said of so many, that of one. Throws for a path
+ * and number of flows that has none.
+ */
+export function referenceLimit(path: Path, flows: Flows, services = 1): Limit {
+  const ofFlows = LIMITS.filter((limit) => limit.path === path && limit.flows === flows);
+  const found = ofFlows.find((limit) => (limit.services ?? 1) === services) ?? ofFlows[0];
   if (!found) throw new RangeError(`no limit is known for ${path} with ${flows} flows`);
   return { ns: found.ns, kind: found.kind };
 }

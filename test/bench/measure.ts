@@ -4,7 +4,7 @@ import { type Bed, type BedOptions, openBed } from './bed.ts';
 import { type BenchObject, compileObjects } from './compile-objects.ts';
 import { dsrBed, dsrScenario } from './dsr-paths.ts';
 import { type Floor, floorName, openFloor } from './floors.ts';
-import { DSR_PATHS, type Flows, flowsOf, referenceLimit, scaledToMachine } from './limits.ts';
+import { casesOf, DSR_PATHS, type Flows, referenceLimit, scaledToMachine } from './limits.ts';
 import { describeMachine } from './machine.ts';
 import { measureMaglev } from './maglev-times.ts';
 import { LAYOUT, pinnedCpu } from './namespace.ts';
@@ -67,8 +67,8 @@ async function pathScenarios(setting: Setting, beds: Bed[]): Promise<PathScenari
     }
   }
   for (const path of DSR_PATHS.filter(wanted)) {
-    for (const flows of flowsOf(path)) {
-      const bed = await open(dsrBed(path, flows));
+    for (const { flows, services } of casesOf(path)) {
+      const bed = await open(dsrBed(path, flows, services));
       scenarios.push(dsrScenario(kernel, bed, path, common(path, flows)));
     }
   }
@@ -153,7 +153,7 @@ function resultOf(measured: Measured<PathScenario>, floorNs: Record<string, numb
     services,
     net_ns: roundedSpread(measured.net),
     floor_ns: floor,
-    limit_ns: tenth(scaledToMachine(referenceLimit(path, flows).ns, parseLru)),
+    limit_ns: tenth(scaledToMachine(referenceLimit(path, flows, services).ns, parseLru)),
   };
 }
 

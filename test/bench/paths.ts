@@ -122,21 +122,30 @@ export function passScenario(kernel: Kernel, bed: Bed, options: PathOptions): Pa
 }
 
 /** Milliseconds: well below the second after which a flow is due for what happens once a second. */
-const TOUCH_AGAIN = 400;
+const TOUCH_AGAIN = 600;
+/** And after which all of them are due. */
+const REFRESHED_EACH = 1020;
+const CLOCK = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Touches all flows before the slices, and again when some time has passed. Once a second and flow the
- * program does more, and how many packets meet that depends on their rate; here none does.
+ * program does more, and how many packets meet that depends on their rate; here none does. For that all
+ * flows are touched when each of them is a second old: a younger one would be left alone, and be a second
+ * old within a slice.
  */
 export function touching(wrapper: Wrapper, flows: number): Pick<Scenario, 'warm' | 'keep'> {
   const iterations = Math.max(1000, flows);
-  let touched = 0;
+  let begun = Number.NEGATIVE_INFINITY;
+  let ended = Number.NEGATIVE_INFINITY;
   const touch = () => {
-    touched = performance.now();
+    const wait = ended + REFRESHED_EACH - performance.now();
+    if (wait > 0) Atomics.wait(CLOCK, 0, 0, wait);
+    begun = performance.now();
     wrapper.run(iterations);
+    ended = performance.now();
     return iterations;
   };
-  return { warm: () => void touch(), keep: () => (performance.now() - touched < TOUCH_AGAIN ? 0 : touch()) };
+  return { warm: () => void touch(), keep: () => (performance.now() - begun < TOUCH_AGAIN ? 0 : touch()) };
 }
 
 /**

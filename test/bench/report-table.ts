@@ -14,7 +14,7 @@ function table(head: readonly string[], rows: ReadonlyArray<readonly string[]>):
 }
 
 function pathRow(result: PathResult): string[] {
-  const { kind } = referenceLimit(result.path, result.flows);
+  const { kind } = referenceLimit(result.path, result.flows, result.services);
   const within = result.net_ns.median <= result.limit_ns;
   return [
     describePath(result),

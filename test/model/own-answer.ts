@@ -28,9 +28,9 @@ export function withinBudget(run: Run): boolean {
   return takeToken(run, run.state.rejectBudgets, run.cpu, run.state.config.rejectPerSecond);
 }
 
-/** A token bucket: `perSecond` tokens a second and at most as many. */
+/** A token bucket: `perSecond` tokens a second and at most as many, with which it begins. */
 export function takeToken(run: Run, budgets: Map<number, Budget>, key: number, perSecond: number): boolean {
-  const budget = budgets.get(key) ?? { refilled: 0, tokens: 0 };
+  const budget = budgets.get(key) ?? { refilled: run.now, tokens: perSecond };
   budgets.set(key, budget);
   const earned = Math.floor((age(run.now, budget.refilled) * perSecond) / run.state.config.hz);
   if (earned > 0) {

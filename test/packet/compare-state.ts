@@ -1,4 +1,5 @@
 /** Holds what the programs wrote against what the model has: flows, records, cursors and counters. */
+import { sumByService } from '../../src/dataplane/retired-traffic.ts';
 import {
   addressFamily,
   DROPS_PER_SERVICE,
@@ -251,11 +252,11 @@ function compareCounters(bed: Bed, state: ModelState, expectEqual: ExpectEqual):
       [model.packets, model.bytes],
     );
   }
-  for (const [name, traffic] of [
-    ['service_counters', counters.services],
-    ['backend_counters', counters.backends],
+  const ofBackends = read('backend_counters');
+  for (const [name, words, traffic] of [
+    ['service', sumByService(bed.maps, read('service_counters'), ofBackends), counters.services],
+    ['backend', ofBackends, counters.backends],
   ] as const) {
-    const words = read(name);
     for (const [index, { packetsIn, bytesIn, packetsOut, bytesOut, flows }] of traffic) {
       const real = Array.from(words.subarray(index * 8, index * 8 + 5), Number);
       expectEqual(`${name} ${index}`, real, [packetsIn, bytesIn, packetsOut, bytesOut, flows]);

@@ -7,6 +7,7 @@ import { type ActualService, readActualState } from '../actual-state.ts';
 import { compareKeys, isVipKey } from '../frontend-key.ts';
 import type { DataplaneMaps } from '../maps.ts';
 import type { JiffiesClock } from '../next-hop-table.ts';
+import { sumByService, usedEntries } from '../retired-traffic.ts';
 import type { ServiceNames } from '../service-names.ts';
 import { DROP_COUNTERS } from './counter-help.ts';
 import { countFlows, type FlowCounts } from './flow-counts.ts';
@@ -38,11 +39,10 @@ export function takeSnapshot({ kernel, maps, clock, names }: InspectionContext):
   const all = [...readActualState(maps, kernel).services.values()];
   const services = all.filter(({ key }) => !isVipKey(key)).sort((x, y) => compareKeys(x.key, y.key));
   const indexes = services.map(({ index }) => index);
-  const entries = services.flatMap(({ members, former }) => [...members.values(), ...former]);
   const lastService = indexes.reduce((last, index) => Math.max(last, index), 0);
-  const lastBackend = entries.reduce((last, { index }) => Math.max(last, index), 0);
-  const serviceWords = kernel.sumPerCpu(maps.others.service_counters, 0, lastService + 1);
-  const backendWords = kernel.sumPerCpu(maps.others.backend_counters, 0, lastBackend + 1);
+  const gone = kernel.sumPerCpu(maps.others.service_counters, 0, lastService + 1);
+  const backendWords = kernel.sumPerCpu(maps.others.backend_counters, 0, usedEntries(maps));
+  const serviceWords = sumByService(maps, gone, backendWords);
   const drops = kernel.sumPerCpu(maps.others.service_drops, 0, (lastService + 1) * DROPS_PER_SERVICE);
   return {
     services,

@@ -161,18 +161,12 @@ export class DsrBed {
     return found;
   }
 
-  /** Packets, bytes and flows of a service and of one of its backends. */
+  /** Packets, bytes and flows of one of a service's backends. */
   traffic(service: number, backend: number) {
-    const read = (map: string, index: number) => {
-      const words = this.hand.kernel.sumPerCpu(this.hand.map(map), index, 1);
-      const word = (at: number) => Number(words[at / 8]);
-      const { packetsIn, bytesIn, flows } = trafficCounters.offsets;
-      return { packets: word(packetsIn), bytes: word(bytesIn), flows: word(flows) };
-    };
-    return {
-      service: read('service_counters', service),
-      backend: read('backend_counters', 8 * service + backend),
-    };
+    const words = this.hand.kernel.sumPerCpu(this.hand.map('backend_counters'), 8 * service + backend, 1);
+    const word = (at: number) => Number(words[at / 8]);
+    const { packetsIn, bytesIn, flows } = trafficCounters.offsets;
+    return { packets: word(packetsIn), bytes: word(bytesIn), flows: word(flows) };
   }
 
   /** Lets the clients of a network use a service that has SERVICE_F_SOURCES. */

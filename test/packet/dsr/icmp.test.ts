@@ -77,7 +77,7 @@ for (const hook of ['xdp', 'tc'] as const) {
           }
         }
         const flow = bed.flow(family);
-        expect(bed.traffic(bed.serviceOf(flow), bed.backendOf(flow)).service.packets).toBe(0);
+        expect(bed.traffic(bed.serviceOf(flow), bed.backendOf(flow)).packets).toBe(0);
       });
 
       it('goes to the oldest owner of a tracked slot, and to whom the flow is remembered with', () => {

@@ -34,6 +34,8 @@ const KEY_SIZES: Record<string, number> = {
   remembered6: flowKey6.size,
 };
 
+const PER_CPU = ['service_counters', 'backend_counters', 'service_drops'];
+
 /** The tables of a history are built again and again. */
 const built = new Map<string, Uint16Array>();
 
@@ -124,6 +126,10 @@ export class FakeKernel
   }
 
   update(map: BpfMap, key: Uint8Array, value: Uint8Array): void {
+    if (PER_CPU.includes(map.name)) {
+      this.#updatePerCpu(map, key, value);
+      return;
+    }
     const hash = this.#hashes.get(map.name) as Map<string, Buffer>;
     const text = Buffer.from(key).toString('hex');
     if (!hash.has(text) && hash.size >= map.maxEntries) throw new KernelError('E2BIG', `${map.name} is full`);
@@ -134,7 +140,26 @@ export class FakeKernel
     return (this.#hashes.get(map.name) as Map<string, Buffer>).delete(Buffer.from(key).toString('hex'));
   }
 
-  clearPerCpu(): void {}
+  #updatePerCpu(map: BpfMap, key: Uint8Array, value: Uint8Array): void {
+    if (value.length !== this.possibleCpus * map.valueSize)
+      throw new RangeError(`value of ${value.length} bytes`);
+    const words = map.valueSize / 8;
+    const first = Buffer.from(key).readUInt32LE(0) * words;
+    this.counters[map.name] ??= {};
+    const known = this.counters[map.name] as Record<number, bigint>;
+    const all = new BigUint64Array(new Uint8Array(value).buffer);
+    for (let word = 0; word < words; word++) {
+      known[first + word] = 0n;
+      for (let at = word; at < all.length; at += words)
+        known[first + word] = (known[first + word] ?? 0n) + (all[at] as bigint);
+    }
+  }
+
+  clearPerCpu(map: BpfMap, first: number, count: number): void {
+    const words = map.valueSize / 8;
+    const known = this.counters[map.name] ?? {};
+    for (let word = first * words; word < (first + count) * words; word++) delete known[word];
+  }
 
   sumPerCpu(map: BpfMap, first: number, count: number): BigUint64Array {
     const words = map.valueSize / 8;

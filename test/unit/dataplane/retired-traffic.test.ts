@@ -1,0 +1,130 @@
+/** A service keeps what its backends counted, whichever of them go, and whenever the agent is killed. */
+import { expect, test } from 'vitest';
+import { Applier } from '../../../src/dataplane/apply.ts';
+import { sumByService, usedEntries } from '../../../src/dataplane/retired-traffic.ts';
+import { kernelStores, type Stores } from '../../../src/dataplane/stores.ts';
+import type { Kernel } from '../../../src/kernel/kernel.ts';
+import { backend, backendState } from '../../../src/layout/generated.ts';
+import type { DesiredService } from '../../../src/services/desired-state.ts';
+import { FakeKernel } from './fake-kernel.ts';
+
+const SCOPE = { ownAddresses: [], deletions: true };
+const WORDS = 8;
+const PACKETS_EACH = 100n;
+
+function service(hosts: readonly number[], port = 80): DesiredService {
+  return {
+    frontend: { vip: '10.1.0.2', port, protocol: 'TCP' },
+    namespace: 'default',
+    name: `web-${port}`,
+    type: 'LoadBalancer',
+    mode: 'ipip',
+    tableSize: 251,
+    backends: hosts.map((host) => ({ address: `10.0.0.${host}`, port: 80, weight: 1, state: 'active' })),
+  };
+}
+
+class KilledError extends Error {}
+
+/** Ends after so many writes. */
+function killedAfter(stores: Stores, writes: number): Stores {
+  let left = writes;
+  const spend = () => {
+    if (left-- <= 0) throw new KilledError();
+  };
+  return Object.fromEntries(
+    Object.entries(stores).map(([name, write]) => [
+      name,
+      (...args: unknown[]) => {
+        spend();
+        return write(...args);
+      },
+    ]),
+  ) as unknown as Stores;
+}
+
+function agent(kernel: FakeKernel, writes = Number.POSITIVE_INFINITY): Applier {
+  const stores = killedAfter(kernelStores(kernel as unknown as Kernel), writes);
+  return new Applier({
+    kernel,
+    maps: kernel.maps,
+    stores,
+    agentNextHops: 96,
+    clock: { hz: 100, now: () => 50 },
+  });
+}
+
+/** Every backend that is there counts so many packets in. */
+function carryTraffic(kernel: FakeKernel): void {
+  const { view, stride, entries } = kernel.maps.arrays.backends;
+  kernel.counters.backend_counters ??= {};
+  const counters = kernel.counters.backend_counters;
+  for (let index = 0; index < entries; index++) {
+    if (backend.read(view, index * stride).state === backendState.BACKEND_FREE) continue;
+    counters[index * WORDS] = (counters[index * WORDS] ?? 0n) + PACKETS_EACH;
+  }
+}
+
+/** Packets of the service with this port, as `lbctl` would say. */
+function packetsOf(kernel: FakeKernel, applier: Applier, port: number): bigint | undefined {
+  const { service_counters, backend_counters } = kernel.maps.others;
+  const sums = sumByService(
+    kernel.maps,
+    kernel.sumPerCpu(service_counters, 0, service_counters.maxEntries),
+    kernel.sumPerCpu(backend_counters, 0, usedEntries(kernel.maps)),
+  );
+  const found = [...(applier.services?.values() ?? [])].find(({ key }) => key.port === port);
+  return found && sums[found.index * WORDS];
+}
+
+test('a service has what its backends have, also those that are gone', async () => {
+  const kernel = new FakeKernel();
+  const applier = agent(kernel);
+  await applier.apply([service([1, 2, 3])], SCOPE);
+  carryTraffic(kernel);
+  expect(packetsOf(kernel, applier, 80)).toBe(300n);
+  await applier.apply([service([1])], SCOPE);
+  expect(packetsOf(kernel, applier, 80)).toBe(300n);
+  // The entries are used again, by others.
+  await applier.apply([service([1, 4, 5]), service([6, 7], 81)], SCOPE);
+  expect(packetsOf(kernel, applier, 80)).toBe(300n);
+  expect(packetsOf(kernel, applier, 81)).toBe(0n);
+  carryTraffic(kernel);
+  expect(packetsOf(kernel, applier, 80)).toBe(600n);
+  expect(packetsOf(kernel, applier, 81)).toBe(200n);
+});
+
+test('a service that comes anew begins with nothing', async () => {
+  const kernel = new FakeKernel();
+  const applier = agent(kernel);
+  await applier.apply([service([1, 2])], SCOPE);
+  carryTraffic(kernel);
+  await applier.apply([], SCOPE);
+  await applier.apply([service([1, 2])], SCOPE);
+  expect(packetsOf(kernel, applier, 80)).toBe(0n);
+});
+
+test('an agent killed after any write loses no packet from the sum and adds none twice', async () => {
+  let kills = 0;
+  for (let writes = 0; ; writes++) {
+    const kernel = new FakeKernel();
+    await agent(kernel).apply([service([1, 2, 3, 4])], SCOPE);
+    carryTraffic(kernel);
+    let killed = false;
+    await agent(kernel, writes)
+      .apply([service([1, 5])], SCOPE)
+      .catch((error: unknown) => {
+        if (!(error instanceof KilledError)) throw error;
+        killed = true;
+        kills += 1;
+      });
+    // The next one is killed at the same write of its own.
+    const next = agent(kernel, writes);
+    await next.apply([service([1, 5])], SCOPE).catch(() => {});
+    const last = agent(kernel);
+    await last.apply([service([1, 5])], SCOPE);
+    expect(packetsOf(kernel, last, 80), `killed after ${writes} writes`).toBe(400n);
+    if (!killed) break;
+  }
+  expect(kills).toBeGreaterThan(10);
+});
