@@ -214,6 +214,8 @@ class LoadedBed implements Bed {
       kernel: {
         entries: (map) => kernel.entries(map),
         batches: (map) => kernel.batches(map),
+        sumPerCpu: (map, first, count) => kernel.sumPerCpu(map, first, count),
+        possibleCpus: kernel.possibleCpus,
         buildMaglevTable: (slots, hashes, quotas) => kernel.buildMaglevTable(slots, hashes, quotas),
         // Packets go through one by one, and none while the agent is at work.
         gracePeriod: async () => {},
