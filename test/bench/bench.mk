@@ -2,7 +2,7 @@
 # line or the environment; BENCH_ARGS takes what `bench.ts --help` would list.
 
 .PHONY: bench
-bench: build ## measure the packet path and the control plane (ROUNDS= OUT= QUICK=1 BENCH_ARGS=)
+bench: build kube-control-plane ## measure the packet path and the control plane (ROUNDS= OUT= QUICK=1 BENCH_ARGS=)
 	node_modules/.bin/tsx test/bench/bench.ts $(BENCH_ARGS)
 
 .PHONY: bench-scale

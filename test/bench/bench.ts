@@ -13,6 +13,8 @@ import { ProofError } from './proof.ts';
 import type { BenchReport } from './report.ts';
 import { reportMarkdown } from './report-table.ts';
 
+const CLUSTER = fileURLToPath(new URL('./kubernetes/scale-kubernetes.ts', import.meta.url));
+
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 function writeReport(report: BenchReport, out: string): void {
@@ -53,7 +55,14 @@ async function main(args: readonly string[]): Promise<number> {
     say('bench: needs root, for BPF and for a network namespace of its own');
     return 2;
   }
-  if (!isInside()) return startInside([fileURLToPath(import.meta.url), ...args]);
+  if (!isInside()) {
+    // It needs all processors, and a namespace that is not pinned to one.
+    const status = options.cluster
+      ? startInside([CLUSTER, ...(options.enforce ? ['--enforce'] : [])], false)
+      : 0;
+    if (options.only.length === 0) return status;
+    return startInside([fileURLToPath(import.meta.url), ...args]) || status;
+  }
   try {
     return await run(options, loadNow());
   } catch (error) {

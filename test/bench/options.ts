@@ -4,6 +4,8 @@ import { PATHS, type Path } from './limits.ts';
 
 export interface BenchOptions {
   readonly only: readonly Path[];
+  /** The agent on a large cluster too. */
+  readonly cluster: boolean;
   readonly json: boolean;
   /** A path over its limit (not its goal) ends the run with status 1. */
   readonly enforce: boolean;
@@ -15,12 +17,15 @@ export interface BenchOptions {
 
 export const USAGE = `usage: bench [--only PATH]... [--json] [--enforce]
 
-  --only PATH  measure this path only: ${PATHS.join(', ')}
+  --only PATH  measure this path only: ${PATHS.join(', ')};
+               or scale: the agent on a large cluster of a real API server
   --json       print bench.json instead of tables
   --enforce    fail when a path costs more than its limit
 
 environment: ROUNDS=5, OUT=bench-results, QUICK=1 (few iterations and rounds: shows that it runs)
 `;
+
+const SCALE = 'scale';
 
 function isPath(name: string): name is Path {
   return (PATHS as readonly string[]).includes(name);
@@ -36,17 +41,21 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       enforce: { type: 'boolean', default: false },
     },
   });
-  const only = (values.only ?? []).map((name) => {
-    if (!isPath(name)) throw new RangeError(`--only ${name}: must be one of ${PATHS.join(', ')}`);
-    return name;
-  });
+  const names = values.only ?? [];
+  const only = names
+    .filter((name) => name !== SCALE)
+    .map((name) => {
+      if (isPath(name)) return name;
+      throw new RangeError(`--only ${name}: must be one of ${PATHS.join(', ')}, ${SCALE}`);
+    });
   const quick = !['', '0', undefined].includes(environment.QUICK);
   const rounds = environment.ROUNDS ? Number(environment.ROUNDS) : quick ? 2 : 5;
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 1000) {
     throw new RangeError(`ROUNDS=${environment.ROUNDS}: must be a whole number, 1 to 1000`);
   }
   return {
-    only: only.length > 0 ? only : PATHS,
+    only: names.length > 0 ? only : PATHS,
+    cluster: names.length === 0 || names.includes(SCALE),
     json: values.json,
     enforce: values.enforce,
     quick,

@@ -4,7 +4,7 @@ import { describePath } from './plot.ts';
 import type { BenchReport, PathResult } from './report.ts';
 import { QUIET } from './rounds.ts';
 
-function table(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
+export function table(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(3, ...all.map((cells) => (cells[column] ?? '').length)));
   const line = (cells: readonly string[]) =>

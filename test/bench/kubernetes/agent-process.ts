@@ -1,6 +1,7 @@
 /** The agent as a process of its own, and what the kernel knows of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LAYOUT } from '../namespace.ts';
@@ -35,12 +36,14 @@ limits: { services: ${services + 1_000}, backends: ${backends}, slots: ${2 ** 26
 export class AgentProcess {
   readonly startedAt = Date.now();
   readonly #child: ChildProcess;
+  readonly #directory: string;
   readonly #stalls: string;
   readonly #log: string;
   #peak: MemoryMiB = { rss: 0, own: 0 };
   readonly #sampler: NodeJS.Timeout;
 
   constructor(directory: string, config: string, options: readonly string[] = []) {
+    this.#directory = directory;
     this.#stalls = join(directory, `stalls-${Date.now()}`);
     this.#log = join(directory, 'agent.log');
     const log = openSync(this.#log, 'a');
@@ -80,6 +83,16 @@ export class AgentProcess {
       if (at >= from && at <= to && ms > longest.ms) longest = { ms, at };
     }
     return longest;
+  }
+
+  /** Reads the metrics once, as Prometheus does. */
+  scrape(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const socketPath = join(this.#directory, 'agent.sock');
+      get({ socketPath, path: '/metrics', agent: false }, (response) => {
+        response.resume().once('end', resolve);
+      }).on('error', reject);
+    });
   }
 
   get ended(): string | undefined {

@@ -55,6 +55,8 @@ export async function measureCluster(kernel: Kernel, options: MeasureOptions) {
   }
 }
 
+export type ClusterResult = Awaited<ReturnType<typeof measureCluster>>;
+
 /** A new one, or a copy of the one that an earlier run has filled. */
 async function filledCluster({ size, directory, keep, say }: MeasureOptions): Promise<ControlPlane> {
   const files = join(directory, 'kube');
@@ -126,9 +128,13 @@ async function measureFollowing(
       stall_steady_ms: agent.longestStall(syncedAt + 200, steadyAt).ms,
     };
     say(JSON.stringify({ ...memory, ...stalls }));
+    await agent.scrape();
+    const scrapedAt = Date.now();
+    const stall_scrape_ms = agent.longestStall(steadyAt, scrapedAt + 200).ms;
+    await sleep(300);
     const change = await measureChanges(options, plane, client, agent, state);
     const changedAt = Date.now();
-    const stall_changes_ms = agent.longestStall(steadyAt, changedAt).ms;
+    const stall_changes_ms = agent.longestStall(scrapedAt + 200, changedAt).ms;
     say(JSON.stringify({ ...change, stall_changes_ms }));
     const outage = await measureOutage(options, plane, agent, state);
     const stall_outage_ms = agent.longestStall(changedAt, Date.now()).ms;
@@ -138,6 +144,7 @@ async function measureFollowing(
       ...memory,
       ...stalls,
       ...change,
+      stall_scrape_ms,
       stall_changes_ms,
       ...outage,
       stall_outage_ms,

@@ -6,6 +6,7 @@ describe('options', () => {
   it('measure everything in five rounds unless told otherwise', () => {
     expect(readOptions([], {})).toEqual({
       only: ['pass', 'snat-forward', 'snat-reply', 'snat-new', ...DSR_PATHS],
+      cluster: true,
       json: false,
       enforce: false,
       quick: false,
@@ -16,7 +17,15 @@ describe('options', () => {
 
   it('take the environment', () => {
     const options = readOptions(['--only', 'pass', '--json'], { ROUNDS: '9', OUT: '/tmp/x', QUICK: '1' });
-    expect(options).toMatchObject({ only: ['pass'], json: true, rounds: 9, out: '/tmp/x', quick: true });
+    expect(options).toMatchObject({
+      only: ['pass'],
+      cluster: false,
+      json: true,
+      rounds: 9,
+      out: '/tmp/x',
+      quick: true,
+    });
+    expect(readOptions(['--only', 'scale'], {})).toMatchObject({ only: [], cluster: true });
     expect(readOptions([], { QUICK: '1' }).rounds).toBe(2);
     expect(readOptions([], { QUICK: '0' }).quick).toBe(false);
   });
