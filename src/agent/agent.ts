@@ -115,7 +115,13 @@ export class Agent {
       hz: clock.hz,
       onFailure: (err) => this.#log.warn({ err }, 'the names of services cannot be kept'),
     });
-    this.inspector = inspectMaps({ kernel: options.kernel, maps, clock, names: () => this.#names.names });
+    this.inspector = inspectMaps({
+      kernel: options.kernel,
+      maps,
+      clock,
+      names: () => this.#names.names,
+      services: () => this.dataplane.services,
+    });
     this.#drained = drainedMark(options.effects.files.drained);
     this.#source = openSource(options.config.source);
     this.#loop = new LevelTrigger({

@@ -30,6 +30,8 @@ export interface KeptNamesOptions {
 export class KeptNames {
   readonly #options: KeptNamesOptions;
   readonly #frontends = new Map<string, DesiredService>();
+  /** What the file says of a service: made once, or each write would leave megabytes to be collected. */
+  readonly #texts = new Map<DesiredService, string>();
   #services: readonly DesiredService[] = [];
   #config: Config;
   #names: ServiceNames;
@@ -52,7 +54,10 @@ export class KeptNames {
   follow(services: readonly DesiredService[], config: Config): void {
     if (this.#services === services && this.#config === config) return;
     const { gone, come } = listChanges(this.#services, services);
-    for (const service of gone) this.#frontends.delete(nameOfFrontend(service));
+    for (const service of gone) {
+      this.#frontends.delete(nameOfFrontend(service));
+      this.#texts.delete(service);
+    }
     for (const service of come) this.#frontends.set(nameOfFrontend(service), service);
     this.#services = services;
     this.#config = config;
@@ -102,7 +107,7 @@ export class KeptNames {
     try {
       await handle.write(`${header.slice(0, -1)},"frontends":{`);
       for (let next = 0; next < services.length; ) {
-        const chunk = await runInSlices(chunkFrom(services, next));
+        const chunk = await runInSlices(this.#chunkFrom(services, next));
         next = chunk.next;
         await handle.write(chunk.text);
       }
@@ -113,20 +118,32 @@ export class KeptNames {
     }
     await rename(beside, file);
   }
-}
 
-/** Some services as members of a JSON object, from this one on. */
-function* chunkFrom(
-  services: readonly DesiredService[],
-  first: number,
-): Generator<void, { readonly text: string; readonly next: number }> {
-  let text = '';
-  let next = first;
-  while (next < services.length && text.length < CHUNK_LENGTH) {
-    const service = services[next] as DesiredService;
-    text += `${next === 0 ? '' : ','}${JSON.stringify(nameOfFrontend(service))}:${JSON.stringify(frontendNames(service))}`;
-    next += 1;
-    yield;
+  /** Some services as members of a JSON object, from this one on. */
+  *#chunkFrom(
+    services: readonly DesiredService[],
+    first: number,
+  ): Generator<void, { readonly text: string; readonly next: number }> {
+    const parts: string[] = [];
+    let length = 0;
+    let next = first;
+    while (next < services.length && length < CHUNK_LENGTH) {
+      const text = this.#textOf(services[next] as DesiredService);
+      parts.push(text);
+      length += text.length;
+      next += 1;
+      yield;
+    }
+    return { text: `${first === 0 ? '' : ','}${parts.join()}`, next };
   }
-  return { text, next };
+
+  #textOf(service: DesiredService): string {
+    const known = this.#texts.get(service);
+    if (known !== undefined) return known;
+    const name = nameOfFrontend(service);
+    const text = `${JSON.stringify(name)}:${JSON.stringify(frontendNames(service))}`;
+    // While the file is written, services go.
+    if (this.#frontends.get(name) === service) this.#texts.set(service, text);
+    return text;
+  }
 }

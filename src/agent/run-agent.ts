@@ -6,6 +6,7 @@ import { ensureBpffs } from '../node/bpffs.ts';
 import { runCommand } from '../node/run-command.ts';
 import { kernelSysctls } from '../node/sysctl.ts';
 import { nodeIdentity } from '../node/sysctl-record.ts';
+import { collectEarly } from './collect-early.ts';
 import { listenForSignals } from './listen-for-signals.ts';
 import { lockBpfDirectory, lockRuntime } from './lock.ts';
 import { makeLogger } from './logger.ts';
@@ -16,6 +17,7 @@ import { readVersion } from './version.ts';
 
 /** Resolves when a signal has ended the agent. Throws when it cannot start. */
 export async function runAgent(configFile: string): Promise<void> {
+  collectEarly();
   const config = loadConfigOfAnyRole(configFile);
   if (isNodeConfig(config)) {
     const { runNodeAgent } = await import('../node-agent/run-node-agent.ts');

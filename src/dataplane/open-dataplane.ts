@@ -6,7 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { ServiceHash } from '../maglev/service-hash.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredState } from '../services/desired-state.ts';
-import { readActualState } from './actual-state.ts';
+import { type ActualService, readActualState } from './actual-state.ts';
 import { Applier, type ApplyReport } from './apply.ts';
 import { type DeviceHealth, DeviceLinks, type ManagedDevice } from './device-links.ts';
 import { type EgressDeviceEntry, writeEgressDevices } from './egress-map.ts';
@@ -66,6 +66,8 @@ export interface Dataplane {
   readonly clock: JiffiesClock;
   readonly maps: DataplaneMaps;
   readonly verifiedInstructions: Readonly<Record<string, number>>;
+  /** What is known of the services in the maps, by keyNumber; undefined before the first apply, and after an error. */
+  readonly services: ReadonlyMap<number | bigint, ActualService> | undefined;
   /** Services in the maps, whoever put them there; without the entries for VIPs. */
   readonly serviceCount: number;
   /** One after the other; each brings the maps to the whole of its state. */
@@ -163,6 +165,9 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
     maps,
     get verifiedInstructions() {
       return programs.verifiedInstructions;
+    },
+    get services() {
+      return applier.services;
     },
     get serviceCount() {
       const services = applier.services ?? readActualState(maps, kernel).services;

@@ -78,7 +78,7 @@ const ANSWERS_UNTIL_RELIST = 3;
 /** Decoded in one go: some milliseconds of full EndpointSlices. */
 const OBJECTS_AT_A_TIME = 50;
 /** Parsing a page is one step. Full EndpointSlices have 25 KB, usual ones one or two. */
-const PAGE_LENGTH = 2 ** 21;
+const PAGE_LENGTH = 2 ** 20;
 const FIRST_PAGE = 100;
 
 export class Reflector<T> {

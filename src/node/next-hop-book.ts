@@ -9,6 +9,7 @@ const ADDRESSES_AT_A_TIME = 500;
 export class NextHopBook {
   /** By address; undefined: there is none. */
   #known = new Map<string, Neighbour | undefined>();
+  #hops = new Map<string, Neighbour>();
 
   /** The next hops on the way to these addresses, each once. Asks for the unknown ones, or for all of them. */
   async nextHopsOf(
@@ -26,11 +27,24 @@ export class NextHopBook {
     for (let first = 0; first < unknown.length; first += ADDRESSES_AT_A_TIME) {
       const some = unknown.slice(first, first + ADDRESSES_AT_A_TIME);
       const routes = await routesTo(run, some);
-      for (const address of some) known.set(address, nextHopOf(address, routes.get(address)));
+      for (const address of some) known.set(address, this.#shared(nextHopOf(address, routes.get(address))));
     }
     this.#known = known;
-    const hops = new Map<string, Neighbour>();
-    for (const hop of known.values()) if (hop !== undefined) hops.set(`${hop.address} ${hop.device}`, hop);
-    return [...hops.values()];
+    const hops = new Set(known.values());
+    hops.delete(undefined);
+    this.#hops = new Map([...(hops as Set<Neighbour>)].map((hop) => [nameOf(hop), hop]));
+    return [...this.#hops.values()];
   }
+
+  /** One object for all that are alike: most backends are behind a few gateways. */
+  #shared(hop: Neighbour | undefined): Neighbour | undefined {
+    if (hop === undefined) return undefined;
+    const known = this.#hops.get(nameOf(hop));
+    if (known === undefined) this.#hops.set(nameOf(hop), hop);
+    return known ?? hop;
+  }
+}
+
+function nameOf({ address, device }: Neighbour): string {
+  return `${address} ${device}`;
 }

@@ -34,7 +34,7 @@ export interface MapsOverview {
   readonly pools: readonly PoolFill[];
 }
 
-/** Each call reads the maps anew. */
+/** Each call looks at the maps anew. */
 export interface MapsInspector {
   services(): ServiceView[];
   connections(): ConnectionView[];

@@ -18,6 +18,8 @@ export interface InspectionContext {
   readonly clock: JiffiesClock;
   /** The newest there are. */
   readonly names: () => ServiceNames;
+  /** What the process that writes the maps knows of them; undefined: they are read. */
+  readonly services?: () => ReadonlyMap<number | bigint, ActualService> | undefined;
 }
 
 export interface Snapshot {
@@ -34,9 +36,9 @@ export interface Snapshot {
 
 const TRAFFIC_WORDS = 8;
 
-export function takeSnapshot({ kernel, maps, clock, names }: InspectionContext): Snapshot {
+export function takeSnapshot({ kernel, maps, clock, names, services: known }: InspectionContext): Snapshot {
   const now = names();
-  const all = [...readActualState(maps, kernel).services.values()];
+  const all = [...(known?.() ?? readActualState(maps, kernel).services).values()];
   const services = all.filter(({ key }) => !isVipKey(key)).sort((x, y) => compareKeys(x.key, y.key));
   const indexes = services.map(({ index }) => index);
   const lastService = indexes.reduce((last, index) => Math.max(last, index), 0);
