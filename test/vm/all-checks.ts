@@ -1,5 +1,6 @@
 /** Every check of the VM, in the order they run. A new one is added here, and nowhere else. */
 import type { Check } from './check.ts';
+import { bareHostChecks } from './checks/bare-host.ts';
 import { forwardingChecks } from './checks/forwarding.ts';
 import { lossyPathChecks } from './checks/lossy-path.ts';
 import { programChecks } from './checks/programs.ts';
@@ -12,6 +13,7 @@ export const allChecks: ReadonlyArray<Check<VmBed>> = [
   ...vipDeviceChecks,
   ...forwardingChecks,
   ...lossyPathChecks,
+  ...bareHostChecks,
   // Last, because it ends the agent.
   ...survivalChecks,
 ];
