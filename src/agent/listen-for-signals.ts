@@ -1,4 +1,6 @@
 /** The signals that end an agent, or have it read its configuration again. */
+import type { Logger } from 'pino';
+import type { ReloadDecision } from './decide-reload.ts';
 
 export interface Signals {
   /** Resolves at the first SIGTERM or SIGINT, also if that came before. */
@@ -17,5 +19,20 @@ export function listenForSignals(): Signals {
       reload = handlers.reload;
       return stopped;
     },
+  };
+}
+
+/** What SIGHUP does to an agent of either role: never more than what its reload says in the log. */
+export function reloadHandler(
+  agent: { readonly reload: () => Promise<ReloadDecision> },
+  log: Logger,
+): () => Promise<void> {
+  return async () => {
+    try {
+      const { verdict, changed } = await agent.reload();
+      log.info({ verdict, changed }, 'SIGHUP');
+    } catch (err) {
+      log.error({ err }, 'the configuration was not reloaded; the old one stays in force');
+    }
   };
 }

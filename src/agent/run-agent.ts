@@ -7,7 +7,7 @@ import { runCommand } from '../node/run-command.ts';
 import { kernelSysctls } from '../node/sysctl.ts';
 import { nodeIdentity } from '../node/sysctl-record.ts';
 import { collectEarly } from './collect-early.ts';
-import { listenForSignals } from './listen-for-signals.ts';
+import { listenForSignals, reloadHandler } from './listen-for-signals.ts';
 import { lockBpfDirectory, lockRuntime } from './lock.ts';
 import { makeLogger } from './logger.ts';
 import { openNode } from './open-node.ts';
@@ -55,16 +55,7 @@ export async function runAgent(configFile: string): Promise<void> {
     if (listen !== undefined) servers.push(await serveOnPort(listen, metricsRoutes(context), onError));
     log.info({ version, pid: process.pid, socket: config.api.socket }, 'agent started');
     await agent.run();
-    await signals.follow({
-      reload: async () => {
-        try {
-          const { verdict, changed } = await agent.reload();
-          log.info({ verdict, changed }, 'SIGHUP');
-        } catch (err) {
-          log.error({ err }, 'the configuration was not reloaded; the old one stays in force');
-        }
-      },
-    });
+    await signals.follow({ reload: reloadHandler(agent, log) });
     log.info('stopping; packets and announcement go on');
   } finally {
     for (const server of servers) await server.close();

@@ -1,5 +1,5 @@
 /** `lb-agent run` on a worker. */
-import { listenForSignals } from '../agent/listen-for-signals.ts';
+import { listenForSignals, reloadHandler } from '../agent/listen-for-signals.ts';
 import { lockBpfDirectory, lockRuntime } from '../agent/lock.ts';
 import { makeLogger } from '../agent/logger.ts';
 import { refuseOtherRole } from '../agent/refuse-other-role.ts';
@@ -45,16 +45,7 @@ export async function runNodeAgent(configFile: string, config: NodeConfig): Prom
     if (listen !== undefined) servers.push(await serveOnPort(listen, nodeMetricsRoutes(context), onError));
     log.info({ version, pid: process.pid, role: 'node', socket: config.api.socket }, 'agent started');
     await agent.run();
-    await signals.follow({
-      reload: async () => {
-        try {
-          const { verdict, changed } = await agent.reload();
-          log.info({ verdict, changed }, 'SIGHUP');
-        } catch (err) {
-          log.error({ err }, 'the configuration was not reloaded; the old one stays in force');
-        }
-      },
-    });
+    await signals.follow({ reload: reloadHandler(agent, log) });
     log.info('stopping; packets go on');
   } finally {
     for (const server of servers) await server.close();
