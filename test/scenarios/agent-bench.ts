@@ -92,9 +92,9 @@ export function setUp(): void {
   writeService('web', '10.1.0.2', ['192.0.2.2', '10.9.0.7']);
 }
 
-/** Replaces whole lines of the usual configuration, by their key. */
-export function writeConfig(changes: Readonly<Record<string, string>> = {}): void {
-  const lines: Record<string, string> = {
+/** Replaces whole lines of the usual configuration, by their key; undefined leaves one out. */
+export function writeConfig(changes: Readonly<Record<string, string | undefined>> = {}): void {
+  const lines: Record<string, string | undefined> = {
     node: 'lb1',
     runtimeDirectory: runtime,
     bpfDirectory: bpf,
@@ -105,7 +105,7 @@ export function writeConfig(changes: Readonly<Record<string, string>> = {}): voi
     limits: '{ services: 100, backends: 400, slots: 131072, nextHops: 256 }',
     ...changes,
   };
-  const text = Object.entries(lines).map(([key, value]) => `${key}: ${value}\n`);
+  const text = Object.entries(lines).map(([key, value]) => (value === undefined ? '' : `${key}: ${value}\n`));
   writeFileSync(configFile, text.join(''));
 }
 
