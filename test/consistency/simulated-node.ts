@@ -15,6 +15,7 @@ import {
   rememberedFlow,
   type Service,
   serviceFlag,
+  service as serviceLayout,
 } from '../../src/layout/generated.ts';
 import { ServiceHash } from '../../src/maglev/service-hash.ts';
 import type { DesiredService } from '../../src/services/desired-state.ts';
@@ -26,7 +27,9 @@ import {
   type Choice,
   chooseTracked,
   type FlowName,
+  isTracked,
   type OwnerTable,
+  ownerAt,
   type RememberedFlow,
 } from '../model/tracked.ts';
 import { FakeKernel, type FakeSizes } from '../unit/dataplane/fake-kernel.ts';
@@ -70,7 +73,11 @@ export class SimulatedNode {
   #applier: Applier;
   readonly #remembered: number;
 
-  constructor(clock: { now: number }, sizes: FakeSizes = {}) {
+  readonly #isWatched: boolean;
+
+  /** watched: after every store all that maps must hold is checked, which takes most of the time. */
+  constructor(clock: { now: number }, sizes: FakeSizes = {}, { watched = true } = {}) {
+    this.#isWatched = watched;
     this.clock = { hz: HZ, now: () => clock.now >>> 0 };
     this.#remembered = sizes.remembered ?? 4096;
     this.kernel = new FakeKernel(sizes);
@@ -111,19 +118,11 @@ export class SimulatedNode {
 
   /** takesToken: whether the budget for remembering has one more. */
   send(tuple: Tuple, kind: PacketKind, sequence: number, takesToken = true): Sent {
-    const name = `${tuple.vip}:${tuple.vipPort}/${tuple.protocol}`;
-    const live = liveServices(this.kernel.maps, this.kernel).get(name);
-    if (live === undefined) return { backend: undefined, endpoint: undefined, rule: 'no table' };
-    const service = this.#service(live.value, tuple.protocol);
-    const { client, vip, clientPort, vipPort, protocol } = tuple;
-    const flags = live.value.flags;
-    const hash = service.hasAffinity
-      ? flowHash(SEED, client, 0, 0, 0, 0)
-      : (flags & serviceFlag.SERVICE_F_HASH3) !== 0
-        ? flowHash(SEED, client, vip, 0, 0, protocol)
-        : flowHash(SEED, client, vip, clientPort, vipPort, protocol);
+    const service = this.#find(tuple);
+    if (service === undefined) return { backend: undefined, endpoint: undefined, rule: 'no table' };
+    const { protocol } = tuple;
     const packet = {
-      hash,
+      hash: hashOf(tuple, service),
       flow: keyOf(tuple),
       client: keyOf({ ...tuple, clientPort: 0 }),
       protocol: protocol === 6 ? ('TCP' as const) : ('UDP' as const),
@@ -150,6 +149,21 @@ export class SimulatedNode {
     return { ...choice, endpoint: choice.backend === undefined ? undefined : this.#endpoint(choice.backend) };
   }
 
+  /** What the live table has for a flow: its owner, `10.0.0.1:80`, and whether the slot is tracked. */
+  slotOf(tuple: Tuple): { readonly owner: string | undefined; readonly isTracked: boolean } {
+    const service = this.#find(tuple);
+    if (service?.table === undefined) return { owner: undefined, isTracked: false };
+    const hash = hashOf(tuple, service);
+    const owner = ownerAt(service.table, hash);
+    return { owner: this.#endpoint(owner), isTracked: isTracked(service.table, hash) };
+  }
+
+  /** Owners of all slots of a frontend's live table. */
+  ownersOf(tuple: Tuple): string[] {
+    const { table } = this.#find(tuple) ?? {};
+    return Array.from(table?.slots ?? [], (slot) => this.#endpoint((table?.block ?? 0) + (slot & 0x7fff)));
+  }
+
   /** Flows that are remembered. */
   get entries(): number {
     return this.kernel.count(this.kernel.maps.others.remembered4);
@@ -167,8 +181,9 @@ export class SimulatedNode {
 
   #start(kill = Number.POSITIVE_INFINITY): Applier {
     const { kernel } = this;
-    const watch = new GraceWatch(() => checkInvariants(kernel.maps, kernel));
-    const stores: Stores = watch.watch(kernelStores(kernel as unknown as Kernel), kernel.maps);
+    const watch = this.#isWatched ? new GraceWatch(() => checkInvariants(kernel.maps, kernel)) : undefined;
+    const plain = kernelStores(kernel as unknown as Kernel);
+    const stores: Stores = watch?.watch(plain, kernel.maps) ?? plain;
     return new Applier({
       kernel: {
         entries: (map) => kernel.entries(map),
@@ -178,7 +193,7 @@ export class SimulatedNode {
         buildMaglevTable: (slots, hashes, quotas) => kernel.buildMaglevTable(slots, hashes, quotas),
         gracePeriod: async () => {
           await kernel.gracePeriod();
-          watch.gracePeriodEnded();
+          watch?.gracePeriodEnded();
         },
       },
       maps: kernel.maps,
@@ -188,8 +203,20 @@ export class SimulatedNode {
     });
   }
 
+  /** Of one frontend, without a walk over all: the table is small. */
+  #find({ vip, vipPort, protocol }: Tuple) {
+    const { view, stride, entries } = this.kernel.maps.arrays.services;
+    for (let index = 1; index < entries; index += 1) {
+      const value = serviceLayout.read(view, index * stride);
+      const { addr, port, protocol: own } = value.key;
+      if (addr[0] === vip && port === vipPort && own === protocol) return this.#service(value, protocol);
+    }
+    return undefined;
+  }
+
   #service(value: Service, protocol: number) {
     return {
+      hasHash3: (value.flags & serviceFlag.SERVICE_F_HASH3) !== 0,
       hasAffinity: (value.flags & serviceFlag.SERVICE_F_AFFINITY) !== 0,
       table: this.#table(value.table),
       oldest: this.#table(value.oldest),
@@ -244,6 +271,14 @@ export class SimulatedNode {
       }
     }
   }
+}
+
+function hashOf(tuple: Tuple, parts: { readonly hasAffinity: boolean; readonly hasHash3: boolean }): number {
+  const { client, vip, clientPort, vipPort, protocol } = tuple;
+  return flowHash(SEED, client, vip, clientPort, vipPort, protocol, {
+    affinity: parts.hasAffinity,
+    hash3: parts.hasHash3,
+  });
 }
 
 function keyOf(tuple: Tuple): string {

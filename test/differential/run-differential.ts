@@ -17,10 +17,14 @@ export interface RunOptions {
   readonly variants?: readonly Variant[];
   /** Shrinking takes time that a caller may not want to spend. */
   readonly isShrunk: boolean;
+  /** Called after each history; false: stop. */
+  readonly goOn?: (packets: number) => boolean;
 }
 
 export interface Disagreement {
+  /** Its name. */
   readonly variant: string;
+  readonly hook: Hook;
   readonly failure: Failure;
   readonly steps: readonly Step[];
   /** Steps that had agreed before. */
@@ -29,6 +33,7 @@ export interface Disagreement {
 
 export interface RunReport {
   readonly steps: number;
+  readonly packets: number;
   readonly hits: Hits;
   readonly disagreement?: Disagreement;
 }
@@ -39,6 +44,7 @@ export async function runDifferential({
   hook = 'xdp',
   variants = VARIANTS,
   isShrunk,
+  goOn,
 }: RunOptions): Promise<RunReport> {
   const hits: Hits = new Map();
   const random = new Random(seed);
@@ -47,7 +53,7 @@ export async function runDifferential({
   const length = Math.min(LONGEST_HISTORY, Math.ceil(packets / round.length));
   let steps = 0;
   try {
-    for (let turn = 0; steps < packets; turn += 1) {
+    for (let turn = 0; sent(hits) < packets; turn += 1) {
       const variant = round[turn % round.length] as Variant;
       const bed = beds.get(variant) ?? openBed({ ...variant.options, hook });
       beds.set(variant, bed);
@@ -59,14 +65,37 @@ export async function runDifferential({
         const shrunk = isShrunk
           ? await shrink((part) => runHistory(stage, part), history, failure)
           : { steps: history.slice(0, failure.at + 1), failure };
-        return { steps: after, hits, disagreement: { variant: variant.name, ...shrunk, after } };
+        const disagreement = { variant: variant.name, hook, ...shrunk, after };
+        return { steps: after, packets: sent(hits), hits, disagreement };
       }
       steps += history.length;
       // Calls into C leave garbage that only a turn of the event loop frees.
       await new Promise((resolve) => setImmediate(resolve));
+      if (goOn?.(sent(hits)) === false) break;
     }
-    return { steps, hits };
+    return { steps, packets: sent(hits), hits };
   } finally {
     for (const bed of beds.values()) bed.close();
+  }
+}
+
+/** Each packet has one verdict. */
+function sent(hits: Hits): number {
+  return ['pass', 'drop', 'tx', 'redirect'].reduce((sum, verdict) => sum + (hits.get(verdict) ?? 0), 0);
+}
+
+/** Runs one history of a variant; undefined: programs and model agree. */
+export async function replayHistory({
+  variant,
+  hook,
+  steps,
+}: Pick<Disagreement, 'variant' | 'hook' | 'steps'>): Promise<Failure | undefined> {
+  const found = VARIANTS.find(({ name }) => name === variant);
+  if (found === undefined) throw new Error(`no variant is called "${variant}"`);
+  const bed = openBed({ ...found.options, hook });
+  try {
+    return await runHistory({ pair: new Pair(bed), modes: found.modes }, steps);
+  } finally {
+    bed.close();
   }
 }

@@ -1,21 +1,19 @@
 /** Makes a failing history short: cut behind the failure, then take out pieces, halving them (delta debugging). */
-import type { Failure, Step } from './history.ts';
+import type { Failure } from './history.ts';
 
-export type RunSteps = (steps: readonly Step[]) => Promise<Failure | undefined>;
-
-export interface Shrunk {
+export interface Shrunk<Step> {
   readonly steps: readonly Step[];
   readonly failure: Failure;
 }
 
 /** budget: how many steps may be run for it. */
-export async function shrink(
-  run: RunSteps,
+export async function shrink<Step>(
+  run: (steps: readonly Step[]) => Promise<Failure | undefined>,
   history: readonly Step[],
   failure: Failure,
   budget = 50_000,
-): Promise<Shrunk> {
-  let best: Shrunk = { steps: history.slice(0, failure.at + 1), failure };
+): Promise<Shrunk<Step>> {
+  let best: Shrunk<Step> = { steps: history.slice(0, failure.at + 1), failure };
   let left = budget;
   for (
     let size = Math.ceil(best.steps.length / 2);

@@ -10,13 +10,21 @@ import type { Bed } from './bed.ts';
 import { endsOf } from './flow-name.ts';
 import { readRemembered } from './remembered.ts';
 
-/** Flows that were forgotten but must be known, and slots that must be tracked for what is known still. */
-export function adoptForgotten(bed: Bed, state: ModelState, now: number): string[] {
+/**
+ * Flows that were forgotten but must be known, and slots that must be tracked for what is known still; but
+ * flows of services in `rehashed` may have another slot than before.
+ */
+export function adoptForgotten(
+  bed: Bed,
+  state: ModelState,
+  now: number,
+  rehashed: ReadonlySet<number>,
+): string[] {
   const wrong: string[] = [];
   for (const family of [4, 6] as const) {
     const real = readRemembered(bed, family);
     for (const [key, flow] of state.remembered[family]) {
-      const need = needOf(state, String(key), flow, now);
+      const need = needOf(state, String(key), flow, now, rehashed);
       if (real.has(String(key))) {
         if (need === 'a tracked slot')
           wrong.push(`the slot of ${key} is not tracked, and its flow elsewhere`);
@@ -35,6 +43,7 @@ function needOf(
   key: string,
   flow: RememberedFlow,
   now: number,
+  rehashed: ReadonlySet<number>,
 ): 'nothing' | 'memory' | 'a tracked slot' {
   const ends = endsOf(key);
   if (ends === undefined) throw new Error(`not a flow: ${key}`);
@@ -49,7 +58,9 @@ function needOf(
   if (!isAlive || isIdle || !isDsr(service) || service.table === undefined) return 'nothing';
   const hash = hashOf(state.config.hashSeed, ends, service);
   const owner = ownerAt(service.table, hash);
-  if (!isTracked(service.table, hash)) return owner === flow.backend ? 'nothing' : 'a tracked slot';
+  if (!isTracked(service.table, hash)) {
+    return owner === flow.backend || rehashed.has(index as number) ? 'nothing' : 'a tracked slot';
+  }
   return owner === flow.backend && !hasFormerOwner(service, hash, ends.protocol, now) ? 'nothing' : 'memory';
 }
 

@@ -1,5 +1,6 @@
 /** The programs and the model side by side: each packet goes through both, and must fare the same. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import {
   flowForward,
   flowRecord,
@@ -38,6 +39,8 @@ export class Pair {
   readonly cpu = pinnedCpu();
   /** What the maps were made of last. */
   services: readonly DesiredService[] = [];
+  /** Services whose flows may have other slots than when they were remembered; nobody promises to track these. */
+  readonly #rehashed = new Set<number>();
   /** Until then a tick decides what becomes of a packet, so one that falls into a run must be looked into. */
   #nearLimitUntil = 0;
   #now: number;
@@ -52,6 +55,7 @@ export class Pair {
   reset(): void {
     this.bed.reset();
     this.services = [];
+    this.#rehashed.clear();
     this.model = modelOf(this.bed);
     this.#now = this.bed.now();
   }
@@ -63,14 +67,20 @@ export class Pair {
   async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {
     await this.bed.apply(services, ownAddresses);
     this.services = services;
+    const before = new Map(this.model.services);
     this.reread();
+    for (const [index, { mode, hashed }] of this.model.services) {
+      const former = before.get(index);
+      const isSame = former?.mode === mode && inspect(former.hashed) === inspect(hashed);
+      if (former !== undefined && !isSame) this.#rehashed.add(index);
+    }
   }
 
   /** What the agent does every half minute; what it must not have done. */
   async settle(): Promise<readonly string[]> {
     await this.bed.settle();
     this.reread();
-    return adoptForgotten(this.bed, this.model, this.#now);
+    return adoptForgotten(this.bed, this.model, this.#now, this.#rehashed);
   }
 
   /** After the maps were written to. */
