@@ -27,6 +27,7 @@ import { decideReload, type ReloadDecision } from './decide-reload.ts';
 import { type DrainedMark, drainedMark } from './drained-mark.ts';
 import { AgentError, exitCodes } from './exit-codes.ts';
 import { loadHashSeed } from './hash-seed.ts';
+import { judgeSegments } from './judge-segments.ts';
 import { KeptNames } from './kept-names.ts';
 import { LevelTrigger } from './level-trigger.ts';
 import type { OpenedNode } from './open-node.ts';
@@ -84,6 +85,7 @@ export class Agent {
   #survey: NodeSurvey;
   #state: ReconcileState = initialState;
   #nodeProblems: readonly Problem[] = [];
+  #offSegment: readonly Problem[] = [];
   #lastApplyAt: number | undefined;
   #failure: string | undefined;
   /** The source has said something since the last reconcile began. */
@@ -167,7 +169,12 @@ export class Agent {
       state: this.#state,
       drained: this.#drained.get(),
       failure: this.#failure,
-      problems: [...this.#state.problems, ...this.#survey.problems, ...this.#nodeProblems],
+      problems: [
+        ...this.#state.problems,
+        ...this.#survey.problems,
+        ...this.#nodeProblems,
+        ...this.#offSegment,
+      ],
     };
   }
 
@@ -358,9 +365,14 @@ export class Agent {
     }
   }
 
-  #keepNeighbours(ask: 'all' | 'unknown'): Promise<Problem[]> {
+  async #keepNeighbours(ask: 'all' | 'unknown'): Promise<Problem[]> {
     const effects = { ...this.#options.effects, run: this.#runWithNews };
-    return keepNeighbours(effects, () => this.#nextHops.nextHopsOf(effects.run, this.#addresses.all, ask));
+    const problems = await keepNeighbours(effects, () =>
+      this.#nextHops.nextHopsOf(effects.run, this.#addresses.all, ask),
+    );
+    const services = this.#state.desired?.services ?? [];
+    this.#offSegment = judgeSegments(services, (address) => this.#nextHops.hopOf(address));
+    return problems;
   }
 
   #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {

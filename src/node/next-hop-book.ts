@@ -36,6 +36,11 @@ export class NextHopBook {
     return [...this.#hops.values()];
   }
 
+  /** The next hop on the way to an address that was among the last ones; undefined when there is none. */
+  hopOf(address: string): Neighbour | undefined {
+    return this.#known.get(address);
+  }
+
   /** One object for all that are alike: most backends are behind a few gateways. */
   #shared(hop: Neighbour | undefined): Neighbour | undefined {
     if (hop === undefined) return undefined;
