@@ -6,12 +6,15 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/parse-config.ts';
+import type { Controller } from '../controller/controller.ts';
+import { controllerSettings, openController } from '../controller/open-controller.ts';
 import { inspectMaps, type MapsInspector } from '../dataplane/inspect/open-inspector.ts';
 import type { Dataplane } from '../dataplane/open-dataplane.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { deviceAddressOf } from '../net/prefix.ts';
 import { listOwnAddressesByDevice } from '../node/ip.ts';
+import { LevelTrigger } from '../node/level-trigger.ts';
 import { NetlinkMonitor, type NetworkChange, startIpMonitor } from '../node/netlink-monitor.ts';
 import { NextHopBook } from '../node/next-hop-book.ts';
 import type { RunCommand } from '../node/run-command.ts';
@@ -22,6 +25,7 @@ import { runInSlices } from '../slices/run-in-slices.ts';
 import { openSource } from '../sources/open-source.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
 import { setVipDeviceUp } from '../vip/vip-device.ts';
+import type { AgentFacts } from './agent-facts.ts';
 import { BackendAddresses } from './backend-addresses.ts';
 import { decideReload, type ReloadDecision } from './decide-reload.ts';
 import { type DrainedMark, drainedMark } from './drained-mark.ts';
@@ -29,7 +33,6 @@ import { AgentError, exitCodes } from './exit-codes.ts';
 import { loadHashSeed } from './hash-seed.ts';
 import { judgeSegments } from './judge-segments.ts';
 import { KeptNames } from './kept-names.ts';
-import { LevelTrigger } from './level-trigger.ts';
 import type { OpenedNode } from './open-node.ts';
 import { initialState, type ReconcileState, reconcile } from './reconcile.ts';
 import { type NodeSurvey, refuseOwnVips, surveyNode } from './survey-node.ts';
@@ -41,19 +44,6 @@ export interface AgentOptions {
   readonly kernel: Kernel;
   readonly effects: NodeEffects;
   readonly metrics: Metrics;
-}
-
-/** What of the agent the status shows. */
-export interface AgentFacts {
-  readonly config: Config;
-  readonly hashSeed: bigint;
-  readonly startedAt: number;
-  readonly lastApplyAt: number | undefined;
-  readonly survey: NodeSurvey;
-  readonly state: ReconcileState;
-  readonly drained: boolean;
-  readonly failure: string | undefined;
-  readonly problems: readonly Problem[];
 }
 
 /** What the network may do without telling. */
@@ -70,6 +60,7 @@ export class Agent {
   readonly #drained: DrainedMark;
   readonly #startedAt = Date.now();
   readonly #source: Source;
+  readonly #controller: Controller | undefined;
   readonly #loop: LevelTrigger;
   readonly #monitor: NetlinkMonitor;
   readonly dataplane: Dataplane;
@@ -126,6 +117,8 @@ export class Agent {
     });
     this.#drained = drainedMark(options.effects.files.drained);
     this.#source = openSource(options.config.source);
+    const problems = (): readonly Problem[] => this.#state.problems;
+    this.#controller = openController(options.config, { source: this.#source, problems, log: this.#log });
     this.#loop = new LevelTrigger({
       work: () => this.#work(),
       onFailure: (err, retryMs) => this.#log.error({ err, retryMs }, 'reconcile failed'),
@@ -146,12 +139,14 @@ export class Agent {
       void this.#loop.trigger();
     });
     await this.#loop.trigger();
+    this.#controller?.start();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Ends this process's part. Packets go on, and so does the announcement. */
   async stop(): Promise<void> {
     clearInterval(this.#ticker);
+    await this.#controller?.stop();
     await this.#source.stop();
     await this.#monitor.stop();
     await this.#loop.stop();
@@ -160,7 +155,9 @@ export class Agent {
   }
 
   get facts(): AgentFacts {
+    const controller = this.#controller?.state;
     return {
+      controller,
       config: this.#config,
       hashSeed: this.#hashSeed,
       startedAt: this.#startedAt,
@@ -174,6 +171,7 @@ export class Agent {
         ...this.#survey.problems,
         ...this.#nodeProblems,
         ...this.#offSegment,
+        ...(controller?.problems ?? []),
       ],
     };
   }
@@ -246,6 +244,7 @@ export class Agent {
       await this.dataplane.swapProgram({ config, hashSeed, devices, egress });
     }
     this.#config = config;
+    this.#controller?.configure(controllerSettings(config));
     this.#hashSeed = hashSeed;
     this.#log.level = config.log.level;
     this.#lookAtNode = true;
@@ -305,6 +304,8 @@ export class Agent {
       this.#options.metrics.countApplyFailure();
       return error;
     }
+    // After the maps: a Service is told of an address, or of a problem, when that is so here.
+    this.#controller?.trigger();
     return undefined;
   }
 

@@ -1,12 +1,13 @@
 /** The agent's status as the API shows it, from what the agent knows and what the maps hold. Pure. */
-import type { DeviceView, StatusView, WatchView } from '../api/types.ts';
+import type { ControllerView, DeviceView, StatusView, WatchView } from '../api/types.ts';
+import type { ControllerState } from '../controller/controller.ts';
 import type { MapsOverview } from '../dataplane/inspect/open-inspector.ts';
 import type { DataplaneHealth } from '../dataplane/open-dataplane.ts';
 import { layout } from '../layout/generated.ts';
 import { formatRange } from '../net/address-range.ts';
 import type { Source, WatchStatus } from '../sources/source.ts';
 import type { VipDeviceState } from '../vip/vip-device.ts';
-import type { AgentFacts } from './agent.ts';
+import type { AgentFacts } from './agent-facts.ts';
 import type { AnnounceReason } from './decide-announcement.ts';
 import { decideHealth } from './decide-health.ts';
 import { seedFingerprint } from './hash-seed.ts';
@@ -41,6 +42,14 @@ function watchView({ lastHeardAt, ...rest }: WatchStatus): WatchView {
     ...rest,
     ...(lastHeardAt === undefined ? {} : { lastHeardAt: new Date(lastHeardAt).toISOString() }),
   };
+}
+
+function controllerView({ leader, pools, waiting, writes }: ControllerState): ControllerView {
+  const ofLeader = {
+    pools: pools.map(({ pool, family, size, used }) => ({ name: pool, family, size, used })),
+    waiting,
+  };
+  return { leads: leader.leads, leader: leader.holder, ...(leader.leads ? ofLeader : {}), writes };
 }
 
 export function buildStatus({ version, facts, source, health, vip, maps }: StatusInput): StatusView {
@@ -91,6 +100,7 @@ export function buildStatus({ version, facts, source, health, vip, maps }: Statu
       used: maps.snat.used,
     },
     memory: { mapsBytes: maps.mapsBytes },
+    ...(facts.controller === undefined ? {} : { controller: controllerView(facts.controller) }),
     problems: [...problems],
   };
 }

@@ -134,6 +134,20 @@ export interface WatchView {
   errors: number;
 }
 
+/** Who writes to the cluster, and what pools have. */
+export interface ControllerView {
+  /** This agent. */
+  leads: boolean;
+  /** Identity of the leader, which begins with its node; '': nobody, as far as this agent knows. */
+  leader: string;
+  /** Of the leader only. Sizes of large IPv6 pools are rounded. */
+  pools?: Array<{ name: string; family: 4 | 6; size: number; used: number }>;
+  /** Of the leader only: Services that have not the addresses they ask for. */
+  waiting?: number;
+  /** Requests since the start of this agent. */
+  writes: { status: number; events: number; failed: number };
+}
+
 export interface StatusView {
   /** Not said: lb. */
   role?: 'lb' | 'node';
@@ -169,5 +183,7 @@ export interface StatusView {
   /** On a worker: flows that there is room to remember, and places taken. */
   remembered?: { room: number; used: number };
   memory: { mapsBytes: number };
+  /** Where the agent may write to the cluster. */
+  controller?: ControllerView;
   problems: Problem[];
 }

@@ -2,6 +2,7 @@
 import type {
   BackendView,
   ConnectionView,
+  ControllerView,
   DeviceView,
   MaglevView,
   ServiceView,
@@ -11,7 +12,7 @@ import type {
   WatchView,
 } from '../api/types.ts';
 import type { Problem } from '../services/desired-state.ts';
-import { boolean, list, nullable, number, object, optional, record, text } from './shape.ts';
+import { boolean, type Check, list, nullable, number, object, optional, record, text } from './shape.ts';
 
 const traffic = object<TrafficView>({
   packetsIn: number,
@@ -113,6 +114,25 @@ export const maglevView = object<MaglevView>({
   ),
 });
 
+type PoolView = NonNullable<ControllerView['pools']>[number];
+
+const controller = object<ControllerView>({
+  leads: boolean,
+  leader: text,
+  pools: optional(
+    list(
+      object<PoolView>({
+        name: text,
+        family: number as Check<PoolView['family']>,
+        size: number,
+        used: number,
+      }),
+    ),
+  ),
+  waiting: optional(number),
+  writes: object<ControllerView['writes']>({ status: number, events: number, failed: number }),
+});
+
 const problem = object<Problem>({
   severity: text<Problem['severity']>,
   code: text,
@@ -124,6 +144,7 @@ const problem = object<Problem>({
 
 export const statusView = object<StatusView>({
   role: optional(text<NonNullable<StatusView['role']>>),
+  controller: optional(controller),
   node: text,
   version: text,
   agent: text<StatusView['agent']>,

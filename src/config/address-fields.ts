@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { compareAddresses, formatAddress, type IpAddress, isUnicast, parseAddress } from '../net/address.ts';
 import type { AddressRange } from '../net/address-range.ts';
+import type { AddressSpan } from '../net/address-span.ts';
 import { formatPrefix, lastAddressOf, networkOf, type Prefix, parseCidr } from '../net/prefix.ts';
 import { described, refuse } from './config-fields.ts';
 
@@ -92,6 +93,20 @@ function parseAddressRange(text: string): Reading<AddressRange> {
     return 'has IPv6 addresses that differ in more than the last 32 bits';
   }
   return { first, count };
+}
+
+/** The same without a limit to how many. */
+export function addressSpan() {
+  const read = (text: string): Reading<AddressSpan> => {
+    const ends = endsOf(text);
+    if (ends === undefined || typeof ends === 'string') return ends;
+    const [first, last] = ends;
+    return isUnicast(first) && isUnicast(last) ? { first, last } : NOT_UNICAST;
+  };
+  return readBy(
+    read,
+    'an address, a CIDR such as 10.1.0.16/28 or 2001:db8:1::/112, or a range such as 10.1.0.16-10.1.0.99',
+  );
 }
 
 function endsOf(text: string): Reading<[IpAddress, IpAddress]> {

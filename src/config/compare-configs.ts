@@ -74,6 +74,18 @@ export const CHANGE_RULES: ReadonlyArray<ChangeRule<Config>> = [
   rule('limits.backends', 'cleanup', (config) => config.limits.backends),
   rule('limits.slots', 'cleanup', (config) => config.limits.slots),
   rule('limits.nextHops', 'cleanup', (config) => config.limits.nextHops),
+  rule('controller.enabled', 'restart', (config) => config.controller.enabled),
+  rule('controller.pools[].name', 'reload', (config) => config.controller.pools.map(({ name }) => name)),
+  rule('controller.pools[].addresses', 'reload', (config) =>
+    config.controller.pools.map(({ addresses }) => addresses),
+  ),
+  rule('controller.pools[].automatic', 'reload', (config) =>
+    config.controller.pools.map(({ automatic }) => automatic),
+  ),
+  rule('controller.withoutClass', 'reload', (config) => config.controller.withoutClass),
+  rule('controller.lease.namespace', 'restart', (config) => config.controller.lease.namespace),
+  rule('controller.lease.name', 'restart', (config) => config.controller.lease.name),
+  rule('controller.lease.duration', 'restart', (config) => config.controller.lease.duration),
   rule('log.level', 'reload', (config) => config.log.level),
 ];
 

@@ -77,6 +77,15 @@ export function namespace() {
   return described(schema, 'a namespace: at most 63 lower-case letters, digits and -');
 }
 
+/** As the API server takes names of most objects: RFC 1123 labels, joined by dots. */
+export function objectName() {
+  const schema = z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+  return described(schema, 'a name: at most 253 lower-case letters, digits, - and .');
+}
+
 /** What the kernel's dev_valid_name() takes. */
 export function deviceName() {
   const schema = z.string().refine((name) => /^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..');

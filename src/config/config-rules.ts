@@ -3,6 +3,7 @@ import { formatPrefix, type Prefix, prefixContains } from '../net/prefix.ts';
 import { isTunnel } from '../services/desired-state.ts';
 import type { Path } from '../yaml/located-yaml.ts';
 import type { ParsedConfig } from './config-schema.ts';
+import { controllerViolations } from './controller-rules.ts';
 import { outerSourceViolations, snatViolations } from './snat-rules.ts';
 
 export interface Violation {
@@ -19,6 +20,7 @@ export function violations(config: Partial<ParsedConfig>, raw: unknown): Violati
     ...(config.devices ? repeatedDevices(config.devices, config.vips?.device.name) : []),
     ...(config.snat ? snatViolations(config.snat, vips) : []),
     ...(config.dsr ? outerSourceViolations(config.dsr.source, vips) : []),
+    ...(config.controller ? controllerViolations(config.controller, config.source, vips) : []),
     ...modeViolations(config, raw),
     ...(config.hash && config.hash.nodes > 1 && config.hash.seedFile === undefined
       ? [

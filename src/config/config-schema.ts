@@ -1,7 +1,7 @@
 /** The keys of the configuration file. docs/configuration.md explains them; a test compares the two. */
 import { z } from 'zod';
 import { SERVICE_MODES, TABLE_SIZES } from '../services/desired-state.ts';
-import { addressRange, outerSource, ownAddresses, vipRange } from './address-fields.ts';
+import { addressRange, addressSpan, outerSource, ownAddresses, vipRange } from './address-fields.ts';
 import {
   absolutePath,
   deviceName,
@@ -12,6 +12,7 @@ import {
   listenAddress,
   namespace,
   nodeName,
+  objectName,
   oneNumberOf,
   oneOf,
   portRange,
@@ -118,6 +119,29 @@ export const configSchema = section({
     slots: integerRoundedUp(512, 2 ** 24 * 32, 32).default(2 ** 24),
     // A flow record names its next hop by 16 bits; programs index their region by a mask.
     nextHops: powerOfTwoRoundedUp(64, 65_536).default(4_096),
+  }).prefault({}),
+  controller: section({
+    enabled: flag().default(false),
+    pools: z
+      .array(
+        section({
+          name: objectName(),
+          addresses: z.array(addressSpan()).min(1).max(64).meta({
+            allowed: 'a list of 1 to 64 addresses, CIDRs or first-last ranges',
+          }),
+          automatic: flag().default(true),
+        }),
+      )
+      .max(64)
+      .meta({ allowed: 'a list of at most 64 pools such as { name: public, addresses: [10.1.0.16/28] }' })
+      .default([]),
+    withoutClass: flag().default(false),
+    lease: section({
+      namespace: namespace().default('kube-system'),
+      name: objectName().default('l4lb-controller'),
+      // Others wait for this long after the last word of a leader that is dead.
+      duration: duration(3 * SECOND, 300 * SECOND).prefault('15s'),
+    }).prefault({}),
   }).prefault({}),
   log: section({
     level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),

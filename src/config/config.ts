@@ -1,6 +1,7 @@
 /** The configuration of lb-agent after it was read: durations in milliseconds, addresses as numbers. */
 import type { AttachMode } from '../kernel/kernel.ts';
 import type { IpAddress } from '../net/address.ts';
+import type { AddressSpan } from '../net/address-span.ts';
 import type { Prefix } from '../net/prefix.ts';
 import type { ServiceMode } from '../services/desired-state.ts';
 
@@ -34,6 +35,30 @@ export interface DsrConfig {
   readonly rememberedFlows: number;
   /** Of a service and CPU. */
   readonly rememberPerSecond: number;
+}
+
+/** Addresses that Services of `type: LoadBalancer` get. */
+export interface AddressPool {
+  readonly name: string;
+  /** Inside the VIP ranges; no address in two pools. */
+  readonly addresses: readonly AddressSpan[];
+  /** Also for Services that do not name the pool or an address of it. */
+  readonly automatic: boolean;
+}
+
+/** What of the cluster is written, by one agent of all. */
+export interface ControllerConfig {
+  readonly enabled: boolean;
+  /** In the order in which they are used up. */
+  readonly pools: readonly AddressPool[];
+  /** Services without loadBalancerClass get addresses too. */
+  readonly withoutClass: boolean;
+  readonly lease: {
+    readonly namespace: string;
+    readonly name: string;
+    /** Milliseconds. */
+    readonly duration: number;
+  };
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -95,5 +120,6 @@ export interface Config {
     /** A power of two. */
     readonly nextHops: number;
   };
+  readonly controller: ControllerConfig;
   readonly log: { readonly level: LogLevel };
 }

@@ -1,4 +1,4 @@
-/** GET requests to an API server. */
+/** Requests to an API server. */
 import http from 'node:http';
 import https from 'node:https';
 import { failureOfError, silentFailure } from './api-failure.ts';
@@ -10,10 +10,18 @@ export interface ApiAnswer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+export interface ApiBody {
+  readonly method: 'POST' | 'PATCH';
+  readonly type: string;
+  readonly text: string;
+}
+
 /** One conversation: requests one after the other, with one identity. */
 export interface ApiSession {
   /** `path` with its query. Resolves when the answer begins; throws an ApiFailure. */
   get(path: string): Promise<ApiAnswer>;
+  /** The same with a body. */
+  send(path: string, body: ApiBody): Promise<ApiAnswer>;
   /** Ends whatever is under way. */
   close(): void;
 }
@@ -46,9 +54,13 @@ export function connectToApi({ identity, silence, answer }: ApiConnectionOptions
         const settings = { keepAlive: true, maxSockets: 1, keepAliveMsecs: KEEP_ALIVE_MS };
         const agent = access.proxyAgent ?? (secure ? new https.Agent(settings) : new http.Agent(settings));
         const options: https.RequestOptions = { ...access.options, agent };
+        const ask = (path: string, body?: ApiBody): Promise<ApiAnswer> => {
+          const url = new URL(`.${path}`, access.server);
+          return request(secure ? https : http, url, options, { silence, answer }, body);
+        };
         return {
-          get: (path) =>
-            get(secure ? https : http, new URL(`.${path}`, access.server), options, { silence, answer }),
+          get: (path) => ask(path),
+          send: ask,
           close: () => agent.destroy(),
         };
       } catch (error) {
@@ -58,14 +70,15 @@ export function connectToApi({ identity, silence, answer }: ApiConnectionOptions
   };
 }
 
-function get(
+function request(
   protocol: typeof http | typeof https,
   url: URL,
   options: https.RequestOptions,
   limits: { readonly silence: number; readonly answer: number },
+  body: ApiBody | undefined,
 ): Promise<ApiAnswer> {
   return new Promise((resolve, reject) => {
-    const request = protocol.get(url, options, (response) => {
+    const request = protocol.request(url, withBody(options, body), (response) => {
       clearTimeout(timer);
       resolve({ status: response.statusCode ?? 0, body: guarded(response, limits.silence) });
     });
@@ -75,7 +88,18 @@ function get(
       clearTimeout(timer);
       reject(failureOfError(error));
     });
+    request.end(body?.text);
   });
+}
+
+function withBody(options: https.RequestOptions, body: ApiBody | undefined): https.RequestOptions {
+  if (body === undefined) return options;
+  const headers = {
+    ...(options.headers as Record<string, string>),
+    'content-type': body.type,
+    'content-length': Buffer.byteLength(body.text),
+  };
+  return { ...options, method: body.method, headers };
 }
 
 /** The body, given up when it is silent for too long. Stopping to read it ends the connection. */

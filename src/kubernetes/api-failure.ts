@@ -2,10 +2,12 @@
 
 /**
  * - `gone`: the server has forgotten the resource version (410).
+ * - `conflict`: the object is another than the one we knew, or is there already (409).
+ * - `missing`: there is no such object (404).
  * - `refused`: it answered, with an error.
  * - `unreachable`: there was no whole answer.
  */
-export type FailureKind = 'gone' | 'refused' | 'unreachable';
+export type FailureKind = 'gone' | 'conflict' | 'missing' | 'refused' | 'unreachable';
 
 export class ApiFailure extends Error {
   constructor(
@@ -13,6 +15,8 @@ export class ApiFailure extends Error {
     message: string,
     /** The server does not take who we say we are. */
     readonly unauthorized = false,
+    /** The object is not as it may be: asking again is in vain (400, 422). */
+    readonly invalid = false,
   ) {
     super(message);
     this.name = 'ApiFailure';
@@ -25,8 +29,8 @@ interface ApiStatus {
   readonly message?: unknown;
 }
 
-/** An answer that is not 200. `body` may be anything, also cut short. */
-export function failureOfAnswer(status: number, body: string): ApiFailure {
+/** An answer that is not 200. `body` may be anything, also cut short. `rights`: what the request takes. */
+export function failureOfAnswer(status: number, body: string, rights = FOLLOWING): ApiFailure {
   let detail = body.trim().slice(0, 200);
   try {
     const { message } = JSON.parse(body) as ApiStatus;
@@ -34,7 +38,7 @@ export function failureOfAnswer(status: number, body: string): ApiFailure {
   } catch {
     // A proxy's page, or nothing: shown as it is.
   }
-  return failureOfStatus(status, detail);
+  return failureOfStatus(status, detail, rights);
 }
 
 /** The object of a watch's ERROR event. */
@@ -43,7 +47,9 @@ export function failureOfErrorEvent(object: unknown): ApiFailure {
   return failureOfStatus(typeof code === 'number' ? code : 500, typeof message === 'string' ? message : '');
 }
 
-function failureOfStatus(status: number, detail: string): ApiFailure {
+const FOLLOWING = 'the rights list and watch';
+
+function failureOfStatus(status: number, detail: string, rights = FOLLOWING): ApiFailure {
   const said = detail === '' ? '' : `: ${detail.slice(0, 200)}`;
   if (status === 410) return new ApiFailure('gone', `answers 410${said}`);
   if (status === 401) {
@@ -51,10 +57,12 @@ function failureOfStatus(status: number, detail: string): ApiFailure {
     return new ApiFailure('refused', message, true);
   }
   if (status === 403) {
-    return new ApiFailure(
-      'refused',
-      `answers 403${said}; give the agent's identity the rights list and watch`,
-    );
+    return new ApiFailure('refused', `answers 403${said}; give the agent's identity ${rights}`);
+  }
+  if (status === 404) return new ApiFailure('missing', `answers 404${said}`);
+  if (status === 409) return new ApiFailure('conflict', `answers 409${said}`);
+  if (status === 400 || status === 422) {
+    return new ApiFailure('refused', `answers ${status}${said}`, false, true);
   }
   return new ApiFailure('refused', `answers ${status}${said}`);
 }

@@ -134,7 +134,9 @@ export class Reflector<T> {
     const watching = this.#resume !== undefined;
     if (failure.unauthorized) connection.forgetIdentity();
     if (failure.kind === 'gone') this.#resume = undefined;
-    if (failure.kind === 'refused') this.#refusals += 1;
+    if (failure.kind === 'refused' || failure.kind === 'missing' || failure.kind === 'conflict') {
+      this.#refusals += 1;
+    }
     if (this.#refusals >= ANSWERS_UNTIL_RELIST) this.#resume = undefined;
     this.#failures += 1;
     if (this.#failures === 1) this.#failingSince = timers.now();

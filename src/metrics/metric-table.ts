@@ -178,6 +178,36 @@ export const metricTable = {
     'Complete lists read from the API server after the first.',
   ),
   sourceErrors: metric('counter', 'source_errors_total', ['kind'], 'Attempts to list or watch that failed.'),
+  controllerLeads: metric(
+    'gauge',
+    'controller_leader',
+    [],
+    '1 when this agent is the one that writes to the cluster.',
+  ),
+  controllerAddresses: metric(
+    'gauge',
+    'controller_pool_addresses',
+    ['pool', 'family'],
+    'Addresses of the pool that Services can get; of the leader only.',
+  ),
+  controllerAddressesUsed: metric(
+    'gauge',
+    'controller_pool_addresses_used',
+    ['pool', 'family'],
+    'Of those, the ones that Services have.',
+  ),
+  controllerWaiting: metric(
+    'gauge',
+    'controller_services_waiting',
+    [],
+    'Services that have not the addresses they ask for; of the leader only.',
+  ),
+  controllerWrites: metric(
+    'counter',
+    'controller_writes_total',
+    ['what'],
+    'Requests to write a status or an event (status, event), and attempts after which a pause was needed (failed).',
+  ),
   lastApply: metric(
     'gauge',
     'last_apply_timestamp_seconds',

@@ -126,10 +126,25 @@ export class Metrics {
       this.#set('sourceRelists', watch.relists, { kind });
       this.#set('sourceErrors', watch.errors, { kind });
     }
+    this.#setController(status.controller);
     for (const { pool, capacity, used } of pools) {
       this.#set('poolCapacity', capacity, { pool });
       this.#set('poolUsed', used, { pool });
     }
+  }
+
+  #setController(controller: StatusView['controller']): void {
+    if (controller === undefined) return;
+    this.#set('controllerLeads', controller.leads ? 1 : 0);
+    for (const { name, family, size, used } of controller.pools ?? []) {
+      this.#set('controllerAddresses', size, { pool: name, family });
+      this.#set('controllerAddressesUsed', used, { pool: name, family });
+    }
+    if (controller.waiting !== undefined) this.#set('controllerWaiting', controller.waiting);
+    const { status, events, failed } = controller.writes;
+    this.#set('controllerWrites', status, { what: 'status' });
+    this.#set('controllerWrites', events, { what: 'event' });
+    this.#set('controllerWrites', failed, { what: 'failed' });
   }
 
   #setServices(services: readonly ServiceView[]): void {

@@ -6,7 +6,6 @@
 import type { Logger } from 'pino';
 import { judgeChanges, type ReloadDecision } from '../agent/decide-reload.ts';
 import { AgentError, exitCodes } from '../agent/exit-codes.ts';
-import { LevelTrigger } from '../agent/level-trigger.ts';
 import type { NodeSurvey } from '../agent/survey-node.ts';
 import { type NodeEffects, writeSysctls } from '../agent/upkeep.ts';
 import { compareNodeConfigs } from '../config/compare-node-configs.ts';
@@ -16,6 +15,7 @@ import type { JiffiesClock } from '../dataplane/next-hop-table.ts';
 import { timeoutsInJiffies } from '../dataplane/program-config.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { LevelTrigger } from '../node/level-trigger.ts';
 import { NetlinkMonitor, startIpMonitor } from '../node/netlink-monitor.ts';
 import type { NodeInspection } from '../node-dataplane/node-views.ts';
 import type { NodeDataplane } from '../node-dataplane/open-node-dataplane.ts';

@@ -57,7 +57,8 @@ export class FrontendClaims {
   }
 }
 
-function compareAge(a: Service, b: Service): number {
+/** Older first, then by namespace and name. */
+export function compareAge(a: Service, b: Service): number {
   const [bornA, bornB] = [a.createdAt ?? Number.POSITIVE_INFINITY, b.createdAt ?? Number.POSITIVE_INFINITY];
   if (bornA !== bornB) return bornA < bornB ? -1 : 1;
   return compareText(a.namespace, b.namespace) || compareText(a.name, b.name);

@@ -3,7 +3,14 @@
  * null is the same as nothing, as in the API. Used by every source.
  */
 import { z } from 'zod';
-import type { Endpoint, EndpointPort, EndpointSlice, Service, ServicePort } from './kube-objects.ts';
+import type {
+  Endpoint,
+  EndpointPort,
+  EndpointSlice,
+  Service,
+  ServiceCondition,
+  ServicePort,
+} from './kube-objects.ts';
 
 export interface DecodeIssue {
   readonly path: ReadonlyArray<string | number>;
@@ -19,6 +26,9 @@ export const DEFAULT_NAMESPACE = 'default';
 
 /** Others are dropped: kubectl's record of the applied object is as large as the object. */
 const USED_ANNOTATIONS = ['l4lb.io/', 'service.beta.kubernetes.io/load-balancer-source-ranges'];
+
+/** Of conditions on a Service: others are nothing to us. */
+const OUR_CONDITIONS = 'l4lb.io/';
 
 const text = z.string().nullish();
 const flag = z.boolean().nullish();
@@ -38,6 +48,9 @@ const metadata = z.object({
   annotations: map,
   labels: map,
   creationTimestamp: text,
+  deletionTimestamp: text,
+  uid: text,
+  resourceVersion: text,
 });
 
 const serviceSchema = z.object({
@@ -56,11 +69,17 @@ const serviceSchema = z.object({
       externalTrafficPolicy: text,
       loadBalancerClass: text,
       loadBalancerSourceRanges: list(z.string()),
+      loadBalancerIP: text,
+      ipFamilies: list(z.string()),
+      ipFamilyPolicy: text,
     })
     .nullish(),
   status: z
     .object({
       loadBalancer: z.object({ ingress: list(z.object({ ip: text, ipMode: text })) }).nullish(),
+      conditions: list(
+        z.object({ type: text, status: text, reason: text, message: text, lastTransitionTime: text }),
+      ),
     })
     .nullish(),
 });
@@ -107,8 +126,29 @@ export function decodeService(value: unknown): Decoded<Service> {
       externalTrafficPolicy: spec?.externalTrafficPolicy ?? 'Cluster',
       ...given('loadBalancerClass', spec?.loadBalancerClass),
       loadBalancerSourceRanges: spec?.loadBalancerSourceRanges ?? [],
+      ...given('loadBalancerIP', spec?.loadBalancerIP),
+      ...given('ipFamilies', spec?.ipFamilies),
+      ...given('ipFamilyPolicy', spec?.ipFamilyPolicy),
+      ...given('conditions', conditionsOf(status?.conditions ?? [])),
+      ...given('uid', metadata.uid),
+      ...given('version', metadata.resourceVersion),
+      ...(metadata.deletionTimestamp ? { deleting: true as const } : {}),
     },
   };
+}
+
+function conditionsOf(
+  conditions: ReadonlyArray<{ readonly [K in keyof ServiceCondition]?: string | null | undefined }>,
+): ServiceCondition[] | undefined {
+  const ours = conditions.filter(({ type }) => type?.startsWith(OUR_CONDITIONS));
+  if (ours.length === 0) return undefined;
+  return ours.map(({ type, status, reason, message, lastTransitionTime }) => ({
+    type: type ?? '',
+    status: status ?? '',
+    reason: reason ?? '',
+    message: message ?? '',
+    lastTransitionTime: lastTransitionTime ?? '',
+  }));
 }
 
 /** Reads `discovery.k8s.io/v1` `EndpointSlice`. */

@@ -35,6 +35,15 @@ export interface LoadBalancerIngress {
   readonly ipMode?: string;
 }
 
+/** Of those that are ours. */
+export interface ServiceCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+}
+
 export interface Service extends KubeObject {
   readonly kind: 'Service';
   readonly type: string;
@@ -51,6 +60,17 @@ export interface Service extends KubeObject {
   readonly externalTrafficPolicy: string;
   readonly loadBalancerClass?: string;
   readonly loadBalancerSourceRanges: readonly string[];
+  readonly loadBalancerIP?: string;
+  /** `IPv4`, `IPv6`, in the order of preference. */
+  readonly ipFamilies?: readonly string[];
+  readonly ipFamilyPolicy?: string;
+  readonly conditions?: readonly ServiceCondition[];
+  /** From an API server. */
+  readonly uid?: string;
+  /** metadata.resourceVersion, from an API server. */
+  readonly version?: string;
+  /** It is being deleted, and stays until its finalizers are gone. */
+  readonly deleting?: true;
 }
 
 /** Conditions as the API means them when they are not said: ready, serving as ready, not terminating. */

@@ -1,5 +1,5 @@
 /** `lbctl status`: the node at a glance. */
-import type { DeviceView, StatusView, WatchView } from '../../api/types.ts';
+import type { ControllerView, DeviceView, StatusView, WatchView } from '../../api/types.ts';
 import { formatBytes, formatCount, formatSeconds, formatShare, plural } from '../humanize.ts';
 import type { Frame } from '../present.ts';
 import { type Cell, renderFields } from '../table.ts';
@@ -25,6 +25,7 @@ export function renderStatus(status: StatusView, frame: Frame<StatusView>): stri
       ...(devices.length === 0 ? [['Devices', '-'] as [string, Cell]] : devices),
       ['Source', status.agent === 'running' ? sourceCell(status.source, frame.now) : undefined],
       ...watches,
+      ['Controller', status.controller && controllerCell(status.controller)],
       ['Services', `${plural(status.services, 'service')}, ${plural(status.backends, 'backend')}`],
       ['Flows', `${formatCount(status.activeFlows)} active`],
       ['SNAT', isWorker ? undefined : snatCell(status.snat)],
@@ -81,6 +82,17 @@ function watchCell(watch: WatchView, now: number): Cell {
   if (watch.lastHeardAt !== undefined) parts.push(`heard ${age(watch.lastHeardAt, now)} ago`);
   parts.push(plural(watch.relists, 'relist'), plural(watch.errors, 'error'));
   return { text: parts.join(', '), style: watch.connected ? 'plain' : 'attention' };
+}
+
+function controllerCell({ leads, leader, pools, waiting }: ControllerView): Cell {
+  if (!leads) {
+    return leader === '' ? { text: 'no leader known', style: 'attention' } : `led by ${leader}`;
+  }
+  const uses = (pools ?? []).map(({ name, family, size, used }) => {
+    return `${name} IPv${family} ${formatCount(used)} of ${formatCount(size)} used`;
+  });
+  const parts = ['leading', ...uses, `${plural(waiting ?? 0, 'service')} waiting`];
+  return { text: parts.join(', '), style: waiting === 0 ? 'plain' : 'attention' };
 }
 
 function snatCell(snat: StatusView['snat']): Cell {

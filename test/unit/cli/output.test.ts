@@ -1,14 +1,26 @@
 /** What each command prints on the fixtures, in every format. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ControllerView } from '../../../src/api/types.ts';
+import { renderStatus } from '../../../src/cli/views/status-page.ts';
 import { type FakeAgent, startFakeAgent } from './fake-agent.ts';
 import { lbctl } from './fake-host.ts';
-import { connections, services, stats, status } from './fixtures.ts';
+import { connections, NOW, services, stats, status } from './fixtures.ts';
 
 let agent: FakeAgent;
 beforeAll(async () => {
   agent = await startFakeAgent();
 });
 afterAll(() => agent.close());
+
+const PLAIN = {
+  styler: (_style: string, text: string) => text,
+  headers: true,
+  width: undefined,
+  unicode: true,
+  wide: false,
+  now: NOW,
+  previous: undefined,
+};
 
 async function printed(...words: string[]): Promise<string> {
   const { code, stdout, stderr } = await lbctl(['--socket', agent.socket, ...words]);
@@ -211,6 +223,20 @@ describe('tables', () => {
       Problems:     1 error, 1 warning: see lbctl problems
       "
     `);
+  });
+  it('of who writes to the cluster', () => {
+    const writes = { status: 3, events: 1, failed: 0 };
+    const pools = [
+      { name: 'public', family: 4 as const, size: 84, used: 12 },
+      { name: 'public', family: 6 as const, size: 65_536, used: 0 },
+    ];
+    const line = (controller: ControllerView): string | undefined =>
+      /^Controller: +(.*)$/m.exec(renderStatus({ ...status, controller }, PLAIN))?.[1];
+    expect(line({ leads: true, leader: 'lb-1_0a', pools, waiting: 1, writes })).toBe(
+      'leading, public IPv4 12 of 84 used, public IPv6 0 of 65.5 K used, 1 service waiting',
+    );
+    expect(line({ leads: false, leader: 'lb-2_0b', writes })).toBe('led by lb-2_0b');
+    expect(line({ leads: false, leader: '', writes })).toBe('no leader known');
   });
   it('of lbctl problems', async () => {
     expect(await printed('problems')).toMatchInlineSnapshot(`

@@ -28,6 +28,16 @@ describe('compareConfigs', () => {
   test.each<[Record<string, string>, string[]]>([
     [{}, []],
     [{ log: '{ level: debug }' }, ['log.level reload']],
+    [{ controller: '{ withoutClass: true }' }, ['controller.withoutClass reload']],
+    [{ controller: '{ lease: { name: b } }' }, ['controller.lease.name restart']],
+    [
+      { controller: '{ pools: [{ name: a, addresses: [10.1.0.8] }] }' },
+      [
+        'controller.pools[].name reload',
+        'controller.pools[].addresses reload',
+        'controller.pools[].automatic reload',
+      ],
+    ],
     [{ maglev: '{ slots: 65537 }' }, ['maglev.slots reload']],
     [{ vips: '{ ranges: [10.1.0.0/24, 10.3.0.0/24] }' }, ['vips.ranges swap']],
     [{ vips: '{ ranges: [10.1.0.0/24], echo: false }' }, ['vips.echo swap']],

@@ -165,6 +165,28 @@ describe('what is wrong is named with key, line, value and what is allowed', () 
     ],
     ['vips: { ranges: [10.1.0.0/24], device: { kind: bridge } }', 'vips.device.kind', /dummy, ifb, existing/],
     ['vips: { ranges: [10.1.0.0/24], echo: yes }', 'vips.echo', /"yes" must be true or false/],
+    ['controller: { enabled: true }', 'controller.enabled', /needs source.kind: kubernetes/],
+    [
+      'controller: { pools: [{ name: a, addresses: [10.9.0.1-10.9.0.4] }] }',
+      'controller.pools.0.addresses.0',
+      /10.9.0.1-10.9.0.4 is not inside one of vips.ranges \(10.1.0.0\/24\)/,
+    ],
+    [
+      'controller: { pools: [{ name: a, addresses: [10.1.0.8/29] }, { name: b, addresses: [10.1.0.2, 10.1.0.15] }] }',
+      'controller.pools.1.addresses.1',
+      /10.1.0.15 overlaps 10.1.0.8-10.1.0.15 of pool a/,
+    ],
+    [
+      'controller: { pools: [{ name: a, addresses: [10.1.0.8] }, { name: a, addresses: [10.1.0.9] }] }',
+      'controller.pools.1.name',
+      /"a" is there twice/,
+    ],
+    [
+      'controller: { pools: [{ name: a, addresses: [10.1.0.9-10.1.0.8] }] }',
+      'controller.pools.0.addresses.0',
+      /did you mean 10.1.0.8-10.1.0.9\?/,
+    ],
+    ['controller: { lease: { duration: 2s } }', 'controller.lease.duration', /3s to 5m/],
     ['devices: []', 'devices', /1 to 64 devices/],
     ['devices: [eth0]', 'devices.0', /"eth0" must be a map with the keys name, attach/],
     ['devices: [{ name: eth0 }, { name: eth0 }]', 'devices.1.name', /"eth0" is there twice/],

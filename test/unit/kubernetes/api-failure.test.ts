@@ -38,6 +38,12 @@ test('answers say what the server said, and what to do', () => {
   expect(failureOfAnswer(403, status(403, 'services is forbidden')).message).toBe(
     "answers 403: services is forbidden; give the agent's identity the rights list and watch",
   );
+  expect(failureOfAnswer(403, status(403, 'no'), 'the right to sing').message).toBe(
+    "answers 403: no; give the agent's identity the right to sing",
+  );
+  expect(failureOfAnswer(404, status(404, 'not found')).kind).toBe('missing');
+  expect(failureOfAnswer(409, status(409, 'modified')).kind).toBe('conflict');
+  expect(failureOfAnswer(422, status(422, 'invalid'))).toMatchObject({ kind: 'refused', invalid: true });
   expect(failureOfAnswer(410, status(410, 'too old'))).toMatchObject({ kind: 'gone' });
   expect(failureOfAnswer(502, '<html>Bad Gateway</html>').message).toBe(
     'answers 502: <html>Bad Gateway</html>',

@@ -112,6 +112,7 @@ export class FakeApiServer implements ApiConnection {
     const open = new Set<Watcher>();
     return {
       get: async (path) => this.#answer(path, open),
+      send: () => Promise.reject(new Error('nothing is written here')),
       close: () => {
         for (const watcher of open) this.#end(watcher, new ApiFailure('unreachable', 'closed by us'));
       },

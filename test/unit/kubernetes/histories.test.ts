@@ -68,6 +68,7 @@ class Cluster implements ApiConnection {
     return Promise.resolve({
       get: async (path) =>
         (await sessions[path.includes('endpointslices') ? 'slices' : 'services']).get(path),
+      send: async () => Promise.reject(new Error('nothing is written here')),
       close: () => {
         for (const session of Object.values(sessions)) void session.then((opened) => opened.close());
       },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LevelTrigger, type Timers } from '../../../src/agent/level-trigger.ts';
+import { LevelTrigger, type Timers } from '../../../src/node/level-trigger.ts';
 
 /** Timers that fire when told. */
 function manualTimers(): Timers & { readonly waiting: Array<{ ms: number; fire: () => void }> } {
