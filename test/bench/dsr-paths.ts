@@ -24,6 +24,7 @@ const KINDS: Readonly<Record<DsrPath, ServiceKind>> = {
   'dsr-ipip6': { mode: 'ipip', family: 6, protocol: 'TCP' },
   'dsr-gue': { mode: 'gue', family: 4, protocol: 'TCP' },
   'dsr-l2': { mode: 'l2', family: 4, protocol: 'TCP' },
+  'dsr-flooded': { mode: 'ipip', family: 4, protocol: 'TCP' },
   'dsr-tracked': { mode: 'ipip', family: 4, protocol: 'TCP' },
 };
 const REMEMBERED: Expected = { ...OPENED, allowedEvents: ['EVENT_REMEMBERED'] };
@@ -67,12 +68,24 @@ function trackAllSlots(bed: Bed): void {
   });
 }
 
+const FLOOD_SYNS = 5_000_000;
+const FLOOD_TUPLES = 4_194_304;
+
+/** What remembers flows would be full of them now. */
+function floodWithSyns(kernel: Kernel, bed: Bed, options: PathOptions, kind: ServiceKind): void {
+  const tuples = clientTuples(bed.frontends, FLOOD_TUPLES);
+  const { wrapper, empty } = wrappers(kernel, bed, options, tuples, TCP_SYN, kind);
+  runProved(kernel, bed, wrapper, 'SYNs of the flood', FLOOD_SYNS, OPENED);
+  for (const each of [empty, wrapper]) each.close();
+}
+
 export function dsrScenario(kernel: Kernel, bed: Bed, path: DsrPath, options: PathOptions): PathScenario {
   const { flows } = options;
   const begins = path === 'dsr-ipip-new';
   const tuples = clientTuples(bed.frontends, flows);
   const label = `${path}, ${flows} ${begins ? 'tuples' : 'flows'}, ${bed.services} services`;
   const flags = begins || path === 'dsr-tracked' ? TCP_SYN : TCP_ACK;
+  if (path === 'dsr-flooded') floodWithSyns(kernel, bed, options, KINDS[path]);
   const { wrapper, empty } = wrappers(kernel, bed, options, tuples, flags, KINDS[path]);
   if (path === 'dsr-tracked') {
     trackAllSlots(bed);

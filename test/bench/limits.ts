@@ -12,6 +12,7 @@ export const DSR_PATHS = [
   'dsr-ipip6',
   'dsr-gue',
   'dsr-l2',
+  'dsr-flooded',
   'dsr-tracked',
 ] as const;
 export type DsrPath = (typeof DSR_PATHS)[number];
@@ -53,6 +54,8 @@ const LIMITS: ReadonlyArray<{ path: Path; flows: Flows; services?: number } & Li
   ...dsrGoals('dsr-ipip6', 45, [1, 524288]),
   ...dsrGoals('dsr-gue', 30, [1]),
   ...dsrGoals('dsr-l2', 28, [1]),
+  // After five million SYNs: as before.
+  ...dsrGoals('dsr-flooded', 28, [1]),
   { path: 'dsr-tracked', flows: 1, ns: 60, kind: 'goal' },
   { path: 'dsr-tracked', flows: 524288, ns: 200, kind: 'goal' },
 ];
