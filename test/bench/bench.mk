@@ -12,3 +12,7 @@ bench-scale: build kube-control-plane ## follow 10,000 Services and 50,000 Endpo
 .PHONY: bench-consistency
 bench-consistency: build ## broken connections by event, simulated (FLOWS= SLOTS= REMEMBERED= OUT=)
 	node_modules/.bin/tsx test/bench/broken-connections.ts
+
+.PHONY: bench-consistency-rig
+bench-consistency-rig: build ## the same with real connections in network namespaces (CONNECTIONS= STEP= EVENTS= SCHEMES= OUT=)
+	node_modules/.bin/tsx test/bench/rig-broken-connections.ts

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { openKernel } from '../../src/kernel/libbpf.ts';
 import { tablesBy } from './consistency/backend-set.ts';
 import { changedSlots, FAILED_SHARES, TABLES } from './consistency/changed-slots.ts';
+import { numberFrom } from './consistency/numbers.ts';
 import {
   brokenSvg,
   type ConsistencyReport,
@@ -21,12 +22,6 @@ import { SCHEMES, type SchemeName } from './consistency/schemes.ts';
 import { type SimulationResult, type SimulationSettings, simulate } from './consistency/simulate.ts';
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
-
-function numberFrom(name: string, otherwise: number): number {
-  const value = Number(process.env[name] || otherwise);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new RangeError(`${name}=${process.env[name]}: must be a whole number above 0`);
-}
 
 const tableOf = tablesBy(openKernel());
 const settings: SimulationSettings = {

@@ -14,6 +14,7 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "outer-header.h"
 
 #ifdef GUE_PORT
 #define SHIM (sizeof(struct udphdr) + 4)
@@ -44,21 +45,7 @@ static __always_inline void write_shim(void *at, __u16 length, __u8 carried)
 
 static __always_inline void write_outer4(struct iphdr *ip, __u16 length)
 {
-	__u16 *words = (__u16 *)ip;
-	__u32 sum = 0;
-
-	__builtin_memset(ip, 0, sizeof(*ip));
-	*(__u8 *)ip = 0x45;
-	ip->tot_len = bpf_htons(sizeof(*ip) + SHIM + length);
-	ip->frag_off = bpf_htons(0x4000);
-	ip->ttl = 64;
-	ip->protocol = SHIM ? IPPROTO_UDP : IPPROTO_IPIP;
-	ip->saddr = bpf_htonl(SOURCE4);
-	ip->daddr = bpf_htonl(POD4);
-	for (int i = 0; i < 10; i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~(sum + (sum >> 16));
+	write_ip4(ip, SHIM + length, SHIM ? IPPROTO_UDP : IPPROTO_IPIP, SOURCE4, POD4);
 	write_shim(ip + 1, length, IPPROTO_IPIP);
 }
 
@@ -76,26 +63,6 @@ static __always_inline void write_outer6(struct ipv6hdr *ip, __u16 length)
 		ip->daddr.in6_u.u6_addr32[i] = bpf_htonl(pod[i]);
 	}
 	write_shim(ip + 1, length, IPPROTO_IPV6);
-}
-
-/* Room for the outer header behind the Ethernet one, whose addresses change
- * sides: the router that sent the packet gets it back. */
-static __always_inline void *push(struct xdp_md *ctx, int bytes)
-{
-	struct ethhdr eth, *now;
-
-	if ((void *)(long)ctx->data + sizeof(eth) > (void *)(long)ctx->data_end)
-		return NULL;
-	__builtin_memcpy(&eth, (void *)(long)ctx->data, sizeof(eth));
-	if (bpf_xdp_adjust_head(ctx, -bytes))
-		return NULL;
-	now = (void *)(long)ctx->data;
-	if ((void *)now + sizeof(eth) + bytes > (void *)(long)ctx->data_end)
-		return NULL;
-	__builtin_memcpy(now->h_dest, eth.h_source, ETH_ALEN);
-	__builtin_memcpy(now->h_source, eth.h_dest, ETH_ALEN);
-	now->h_proto = eth.h_proto;
-	return now + 1;
 }
 
 SEC("xdp")

@@ -6,13 +6,12 @@
  *                  │  │
  *                lb1  lb2
  */
-import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { parseAddress, wordsOf } from '../../src/net/address.ts';
 import { type Agent, startConfigured } from './agent.ts';
 import type { ConfigTree } from './agent-config.ts';
+import { clangBpf } from './clang-bpf.ts';
 import { manifestDirectory, writeManifest } from './manifests.ts';
 import { UPLINK } from './one-armed.ts';
 import { end, link, node, ROUTES_BOTH } from './plain-topology.ts';
@@ -130,10 +129,7 @@ export async function putSender(
     `-DVIP6=${words('2001:db8:1::')}`,
     ...(lb === 'lb2' ? ['-DGUE_PORT=6080'] : []),
   ];
-  const headers = `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
-  const flags = ['-O2', '-g', '-Wall', '-Werror', '-target', 'bpf', '-idirafter', headers, ...defines];
-  const source = join(PROJECT, 'test/rig/tunnel-sender.bpf.c');
-  await promisify(execFile)('clang', [...flags, '-c', source, '-o', object]);
+  await clangBpf(join(PROJECT, 'test/rig/tunnel-sender.bpf.c'), object, defines);
   await rig.exec(lb, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'off']);
   // By bpftool: ip's loader leaves a directory and symbolic links in the BPF file system.
   const pin = `${rig.bpfDirectory(lb)}-sender`;

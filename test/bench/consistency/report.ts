@@ -17,9 +17,10 @@ export interface ConsistencyReport {
   readonly changed: readonly ChangedSlots[];
 }
 
-const NAMES: readonly SchemeName[] = ['pure Maglev', 'Maglev and a full flow table', 'hash first'];
+/** In the order of tables and plots. */
+export const NAMES: readonly SchemeName[] = ['pure Maglev', 'Maglev and a full flow table', 'hash first'];
 const COLOURS = ['#c0392b', '#3b7dd8', '#2a9d55'] as const;
-const count = (value: number): string => value.toLocaleString('en-US');
+export const count = (value: number): string => value.toLocaleString('en-US');
 const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
 
 export function consistencyMarkdown(report: ConsistencyReport): string {
@@ -56,31 +57,44 @@ const LEFT = 390;
 const WIDTH = 900;
 const ROW = 52;
 
-/** Bars by event and scheme, on a logarithmic scale. */
-export function brokenSvg({ events, flows }: ConsistencyReport): string {
+/** A bar for each scheme, in the order of {@link NAMES}; NaN: not measured. */
+export interface Row {
+  readonly label: string;
+  readonly broken: readonly number[];
+}
+
+/** Bars by event and scheme, on a logarithmic scale that ends at `most`. */
+export function barsSvg(title: string, rows: readonly Row[], most: number): string {
   const at = (value: number): number =>
-    value < 1 ? 0 : ((Math.log10(value) + 0.3) / (Math.log10(flows) + 0.3)) * (WIDTH - LEFT - 90);
-  const rows = events.flatMap(({ event, schemes }, index) => {
+    value < 1 ? 0 : ((Math.log10(value) + 0.3) / (Math.log10(most) + 0.3)) * (WIDTH - LEFT - 90);
+  const bars = rows.flatMap(({ label, broken }, index) => {
     const y = 70 + index * ROW;
-    const bars = NAMES.flatMap((name, scheme) => {
-      const { broken } = schemes[name];
+    const own = broken.flatMap((value, scheme) => {
+      if (Number.isNaN(value)) return [];
       const top = y + scheme * 13;
       return [
-        `<rect x="${LEFT}" y="${top}" width="${at(broken).toFixed(1)}" height="11" fill="${COLOURS[scheme]}"/>`,
-        `<text x="${(LEFT + 5 + at(broken)).toFixed(1)}" y="${top + 10}" font-size="11">${count(broken)}</text>`,
+        `<rect x="${LEFT}" y="${top}" width="${at(value).toFixed(1)}" height="11" fill="${COLOURS[scheme]}"/>`,
+        `<text x="${(LEFT + 5 + at(value)).toFixed(1)}" y="${top + 10}" font-size="11">${count(value)}</text>`,
       ];
     });
-    return [`<text x="${LEFT - 10}" y="${y + 23}" text-anchor="end">${event}</text>`, ...bars];
+    return [`<text x="${LEFT - 10}" y="${y + 23}" text-anchor="end">${label}</text>`, ...own];
   });
   const legend = NAMES.map((name, scheme) => {
     const x = LEFT + scheme * 170;
     return `<rect x="${x}" y="34" width="11" height="11" fill="${COLOURS[scheme]}"/><text x="${x + 16}" y="44">${name}</text>`;
   });
-  return svg(70 + events.length * ROW, [
-    `<text x="${LEFT}" y="20" font-size="15">Broken of ${count(flows)} connections (logarithmic)</text>`,
+  return svg(70 + rows.length * ROW, [
+    `<text x="${LEFT}" y="20" font-size="15">${title}</text>`,
     ...legend,
-    ...rows,
+    ...bars,
   ]);
+}
+
+export function brokenSvg({ events, flows }: ConsistencyReport): string {
+  const rows = events.map(({ event, schemes }) => {
+    return { label: event, broken: NAMES.map((name) => schemes[name].broken) };
+  });
+  return barsSvg(`Broken of ${count(flows)} connections (logarithmic)`, rows, flows);
 }
 
 const PLOT = { left: 70, right: 870, top: 50, bottom: 360 };
