@@ -20,17 +20,17 @@ static __always_inline void read_choice(hook_ctx *ctx, struct scratch *scratch)
 
 	scratch->choice.isn = 0;
 	scratch->choice.checksum = 0;
-	scratch->choice.dont_fragment = 0;
+	scratch->choice.l4_size = 0;
 	find_headers(ctx, pkt, &at);
-	if (pkt->family == FAMILY_V4 && at.ip + sizeof(struct iphdr) <= at.end)
-		scratch->choice.dont_fragment = ((struct iphdr *)at.ip)->frag_off & IP_DF;
 	if (pkt->fragment == FRAGMENT_LATER)
 		return;
 	if (pkt->protocol == IPPROTO_TCP && at.l4 + sizeof(struct tcphdr) <= at.end) {
 		scratch->choice.isn = ((struct tcphdr *)at.l4)->seq;
 		scratch->choice.checksum = ((struct tcphdr *)at.l4)->check;
+		scratch->choice.l4_size = tcp_size(at.l4);
 	} else if (at.l4 + sizeof(struct udphdr) <= at.end) {
 		scratch->choice.checksum = ((struct udphdr *)at.l4)->check;
+		scratch->choice.l4_size = sizeof(struct udphdr);
 	}
 }
 
@@ -126,7 +126,8 @@ static __always_inline int send_dsr(hook_ctx *ctx, struct scratch *scratch,
 	/* To the kernel it would be a packet to the VIP, and come back. */
 	if (mode == MODE_L2 && (!hop || hop->state != NEXT_HOP_VALID))
 		return DROP(DROP_NO_ROUTE);
-	length = size + hook_segment(ctx, pkt->protocol, pkt->l3_size, pkt->length);
+	length = hook_wire_length(ctx, pkt->protocol, pkt->l3_size + scratch->choice.l4_size,
+				  pkt->length, size);
 	if (hop && hop->mtu && length > hop->mtu) {
 		result = refuse_too_big(ctx, scratch, size, hop->mtu, backend->family);
 		if (result)

@@ -225,6 +225,14 @@ static __always_inline int dsr_send(hook_ctx *ctx, void *frame, const struct bac
 	return hook_send(ctx, hop->ifindex);
 }
 
+/* Bytes before the payload. */
+static __always_inline __u32 plain_headers(void *frame, const __u32 family, const __u8 protocol)
+{
+	void *l4 = plain_l4(frame, family);
+
+	return plain_l3(family) + (protocol == IPPROTO_UDP ? sizeof(struct udphdr) : tcp_size(l4));
+}
+
 /* A packet whose backend is known, and of which family that is. */
 static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 protocol,
 					__u32 service, const __u32 *chosen,
@@ -232,8 +240,8 @@ static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 p
 					__u32 now, const __u32 mode, const __u32 outer)
 {
 	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
-	__u32 length = hook_segment(ctx, protocol, plain_l3(inner->family), inner->length) +
-		       outer_size(mode, outer);
+	__u32 length = hook_wire_length(ctx, protocol, plain_headers(frame, inner->family, protocol),
+					inner->length, outer_size(mode, outer));
 	struct fresh_hop fresh;
 
 	if (!hop || !is_fresh(hop, now, config.hz, &fresh) || (unlikely(length > hop->mtu) && hop->mtu))

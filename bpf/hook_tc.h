@@ -120,13 +120,23 @@ static __always_inline int hook_open_gap(hook_ctx *ctx, __u8 *l3_offset, __u32 b
 	return hook_open_outer(ctx, bytes, outer_family, gue, protocol);
 }
 
-/* The length of the packets that leave for one of this length. */
-static __always_inline __u32 hook_segment(const hook_ctx *ctx, __u8 protocol, __u32 l3_size,
-					  __u32 length)
+/* The length of the packets that leave for one of this length and these headers
+ * when outer bytes are put before it: what came in one piece leaves in segments.
+ * Those of TCP stay as long as they were, see hook_open_outer. */
+static __always_inline __u32 hook_wire_length(const hook_ctx *ctx, __u8 protocol, __u32 headers,
+					      __u32 length, __u32 outer)
 {
-	if (likely(ctx->gso_segs <= 1))
-		return length;
-	return protocol == IPPROTO_UDP ? ctx->gso_size + l3_size + 8 : 0;
+	__u32 segment = ctx->gso_size;
+
+	if (likely(!segment))
+		return length + outer;
+	return headers + segment + (protocol == IPPROTO_UDP ? outer : 0);
+}
+
+/* Does the kernel complete the L4 checksum only when the frame leaves? */
+static __always_inline int hook_may_be_partial(void)
+{
+	return 1;
 }
 
 static __always_inline int hook_set_length(hook_ctx *ctx, __u32 length)

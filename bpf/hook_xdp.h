@@ -105,11 +105,18 @@ static __always_inline int hook_open_gap(hook_ctx *ctx, __u8 *l3_offset, __u32 b
 	return 0;
 }
 
-/* The length of the packets that leave for one of this length. */
-static __always_inline __u32 hook_segment(const hook_ctx *ctx, __u8 protocol, __u32 l3_size,
-					  __u32 length)
+/* The length of the packets that leave for one of this length and these headers
+ * when outer bytes are put before it. */
+static __always_inline __u32 hook_wire_length(const hook_ctx *ctx, __u8 protocol, __u32 headers,
+					      __u32 length, __u32 outer)
 {
-	return length;
+	return length + outer;
+}
+
+/* Does the kernel complete the L4 checksum only when the frame leaves? */
+static __always_inline int hook_may_be_partial(void)
+{
+	return 0;
 }
 
 /* Makes the frame bytes longer (or shorter) at its start, or end. */

@@ -30,6 +30,11 @@
 
 enum packet_role { ROLE_TO_VIP, ROLE_ANSWER, ROLE_MASK = 1 };
 
+static __always_inline __u32 tcp_size(const void *tcp)
+{
+	return (*((const __u8 *)tcp + 12) >> 4) * 4;
+}
+
 /* What a fragment is of its packet. */
 enum fragment_part { FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER };
 

@@ -64,11 +64,19 @@ static __always_inline int read_quote4(const void *inner, const void *end, struc
 static __always_inline int read_quote6(const void *inner, const void *end, struct quote *quote)
 {
 	const struct ipv6hdr *ip = inner;
+	const struct fragment_header *fragment = (void *)(ip + 1);
 
 	if ((void *)(ip + 1) > end || *(__u8 *)ip >> 4 != 6)
 		return -1;
 	quote->l3_size = sizeof(*ip);
 	quote->protocol = ip->nexthdr;
+	/* What a sender has fragmented itself may still be too big for the way. */
+	if (ip->nexthdr == IPPROTO_FRAGMENT) {
+		if ((void *)(fragment + 1) > end || bpf_ntohs(fragment->offset) >> 3)
+			return -1;
+		quote->l3_size += sizeof(*fragment);
+		quote->protocol = fragment->next;
+	}
 	copy_address(quote->source, ip->saddr.in6_u.u6_addr32);
 	copy_address(quote->destination, ip->daddr.in6_u.u6_addr32);
 	return 0;

@@ -163,7 +163,7 @@ static __always_inline int read_l4(struct packet *pkt, const struct headers *at)
 		return GO_ON;
 	if (room < sizeof(struct tcphdr) || at->l4 + sizeof(struct tcphdr) > at->end)
 		return DROP(DROP_TRUNCATED);
-	data_offset = (*(__u8 *)(at->l4 + 12) >> 4) * 4;
+	data_offset = tcp_size(at->l4);
 	if (data_offset < sizeof(struct tcphdr) ||
 	    (data_offset > room && pkt->fragment == FRAGMENT_NONE))
 		return DROP(DROP_BAD_HEADER);

@@ -20,10 +20,10 @@ static __always_inline int is_rejectable(const struct packet *pkt, int reason)
 
 /* Sequence numbers as RFC 9293, 3.10.7.1 says for a closed port. */
 static __always_inline void write_rst(struct tcphdr *tcp, const struct packet *pkt, __u32 seq,
-				      __u32 ack, __u32 segment)
+				      __u32 ack, __u32 segment, int partial)
 {
+	__u32 sum = pseudo_sum(pkt, IPPROTO_TCP, sizeof(*tcp));
 	__u8 flags = TCP_RST;
-	__u32 sum;
 
 	__builtin_memset(tcp, 0, sizeof(*tcp));
 	tcp->source = destination_port(pkt);
@@ -37,8 +37,9 @@ static __always_inline void write_rst(struct tcphdr *tcp, const struct packet *p
 	}
 	*((__u8 *)tcp + 12) = sizeof(*tcp) / 4 << 4;
 	*((__u8 *)tcp + TCP_FLAGS_OFFSET) = flags;
-	sum = sum_words(tcp, sizeof(*tcp) / 2) + pseudo_sum(pkt, IPPROTO_TCP, sizeof(*tcp));
-	tcp->check = ~checksum_fold(sum);
+	/* A partial one stays the kernel's to complete. */
+	tcp->check = partial ? checksum_fold(sum) :
+			       ~checksum_fold(sum + sum_words(tcp, sizeof(*tcp) / 2));
 }
 
 static __noinline int send_rst(hook_ctx *ctx, const struct packet *pkt)
@@ -46,16 +47,18 @@ static __noinline int send_rst(hook_ctx *ctx, const struct packet *pkt)
 	__u32 seq, ack, header;
 	struct tcphdr *tcp;
 	struct headers at;
+	int partial;
 
 	if (!pkt)
 		return DROP(DROP_INTERNAL);
+	partial = is_partial(ctx, pkt);
 	find_headers(ctx, pkt, &at);
 	tcp = at.l4;
 	if ((void *)(tcp + 1) > at.end)
 		return DROP(DROP_TRUNCATED);
 	seq = tcp->seq;
 	ack = tcp->ack_seq;
-	header = (*((__u8 *)tcp + 12) >> 4) * 4;
+	header = tcp_size(tcp);
 	if (pkt->l3_offset > LINK_MOST ||
 	    hook_set_length(ctx, pkt->l3_offset + plain_ip_size(pkt) + sizeof(*tcp)) ||
 	    swap_macs(ctx))
@@ -63,7 +66,7 @@ static __noinline int send_rst(hook_ctx *ctx, const struct packet *pkt)
 	tcp = write_answer_ip(ctx, pkt, IPPROTO_TCP, sizeof(*tcp));
 	if (!tcp || (void *)(tcp + 1) > hook_end(ctx))
 		return DROP(DROP_INTERNAL);
-	write_rst(tcp, pkt, seq, ack, pkt->length - pkt->l3_size - header);
+	write_rst(tcp, pkt, seq, ack, pkt->length - pkt->l3_size - header, partial);
 	return hook_send(ctx, hook_ingress(ctx));
 }
 

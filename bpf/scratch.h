@@ -15,7 +15,7 @@ struct dsr_choice {
 	__u32 backend;		/* the slot's owner, and then whose the packet is */
 	__u32 isn;		/* TCP's sequence number, as on the wire; else 0 */
 	__u16 checksum;		/* of L4, as on the wire */
-	__u16 dont_fragment;
+	__u16 l4_size;		/* of the L4 header; 0: a later fragment */
 };
 
 /* What an ICMP error shall say. */

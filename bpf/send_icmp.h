@@ -168,6 +168,32 @@ static __always_inline int open_gap(hook_ctx *ctx, __u32 l3, __u32 growth)
 	return 0;
 }
 
+/* Is the packet's L4 checksum left to the kernel, which completes it when the
+ * frame leaves, from where L4 begins to the end? It holds the pseudo header's sum. */
+static __always_inline int is_partial(hook_ctx *ctx, const struct packet *pkt)
+{
+	struct headers at;
+	__u16 *check;
+
+	if (!hook_may_be_partial() || pkt->fragment || is_icmp(pkt))
+		return 0;
+	find_headers(ctx, pkt, &at);
+	check = at.l4 + (pkt->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
+							offsetof(struct udphdr, check));
+	return (void *)(check + 1) <= at.end &&
+	       *check == checksum_fold(pseudo_sum(pkt, pkt->protocol, pkt->length - pkt->l3_size));
+}
+
+/* Of a partial one the kernel completes a checksum inside the quote: the quoted
+ * L4 header, of which it must be able to reach the checksum, then sums up to
+ * the complement of what the checksum is now. */
+static __always_inline __u32 sum_partial(const struct packet *pkt, const struct icmp_header *icmp,
+					 const void *end)
+{
+	return sum_quote((void *)icmp, end, sizeof(*icmp) + pkt->l3_size) +
+	       (__u16)~checksum_fold(pseudo_sum(pkt, pkt->protocol, pkt->length - pkt->l3_size));
+}
+
 /* Turns the packet into an ICMP error about itself, from its destination to
  * its source, out of the device it came in by: a sent verdict, or the drop
  * reason that nothing could be sent for. */
@@ -176,10 +202,13 @@ static __noinline int send_icmp_error(hook_ctx *ctx, const struct packet *pkt,
 {
 	__u32 quote, payload, sum;
 	struct icmp_header *icmp;
+	int partial;
 
 	if (!pkt || !error)
 		return DROP(DROP_INTERNAL);
-	quote = pkt->l3_size + QUOTED_L4;
+	partial = is_partial(ctx, pkt);
+	quote = pkt->l3_size + (partial && pkt->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) :
+									  QUOTED_L4);
 	payload = sizeof(*icmp) + quote;
 	if (pkt->l3_offset > LINK_MOST || quote > QUOTE_MOST ||
 	    hook_set_length(ctx, pkt->l3_offset + quote) ||
@@ -193,7 +222,8 @@ static __noinline int send_icmp_error(hook_ctx *ctx, const struct packet *pkt,
 	icmp->code = error->code;
 	icmp->checksum = 0;
 	icmp->rest = bpf_htonl(error->rest);
-	sum = sum_quote((void *)icmp, hook_end(ctx), payload);
+	sum = partial ? sum_partial(pkt, icmp, hook_end(ctx)) :
+			sum_quote((void *)icmp, hook_end(ctx), payload);
 	if (pkt->family == FAMILY_V6)
 		sum += pseudo_sum(pkt, IPPROTO_ICMPV6, payload);
 	icmp->checksum = ~checksum_fold(sum);

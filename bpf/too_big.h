@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Packets that do not fit the way to the backend with their outer header: the
- * sender is told what would fit, where it asked to be told; the rest is
- * fragmented by the kernel, where that can be.
+ * sender is told what would fit, whether it has set DF or not, because few
+ * receivers put fragments of a tunnel together. IPv6 packets that nobody may
+ * be asked to make smaller are fragmented by the kernel, where that can be.
  */
 #pragma once
 
 #include "encap.h"
 #include "scratch.h"
 #include "send_icmp.h"
-
-#define IP_DF bpf_htons(0x4000)
 
 /* A sent verdict, or DROP_TOO_BIG. mtu: the largest packet that would fit. */
 static __noinline int answer_too_big(hook_ctx *ctx, const struct packet *pkt, __u32 mtu)
@@ -36,20 +35,17 @@ static __noinline int answer_too_big(hook_ctx *ctx, const struct packet *pkt, __
 }
 
 /* The id of an outer header that may be fragmented: it differs from packet to
- * packet of a flow as the inner one's does, or the checksum. Never 0. */
+ * packet of a flow as the inner checksum does. Never 0. */
 static __always_inline __u16 outer_id(const struct scratch *scratch)
 {
-	const struct packet *pkt = &scratch->pkt;
-	__u16 id = scratch->choice.hash ^ (pkt->family == FAMILY_V4 ? pkt->fragment_id :
-								      scratch->choice.checksum);
+	__u16 id = scratch->choice.hash ^ scratch->choice.checksum;
 
 	return id ? id : 0xffff;
 }
 
 /*
  * Of a packet that with size bytes before it exceeds mtu: GO_ON if the outer
- * header is to allow fragments (IPv4, inside which DF is not set, or an IPv6
- * packet that nobody may be asked to make smaller), else what was done.
+ * header, of IPv4, is to allow fragments, else what was done.
  */
 static __always_inline int refuse_too_big(hook_ctx *ctx, const struct scratch *scratch,
 					  __u32 size, __u32 mtu, __u32 outer_family)
@@ -59,7 +55,7 @@ static __always_inline int refuse_too_big(hook_ctx *ctx, const struct scratch *s
 
 	if (pkt->family == FAMILY_V6 && fits < LEAST_MTU_V6)
 		fits = LEAST_MTU_V6;
-	if (pkt->family == FAMILY_V6 ? pkt->length > fits : scratch->choice.dont_fragment)
+	if (pkt->family == FAMILY_V4 || pkt->length > fits)
 		return answer_too_big(ctx, pkt, fits);
 	return size && outer_family == FAMILY_V4 ? GO_ON : DROP(DROP_TOO_BIG);
 }

@@ -97,8 +97,7 @@ function readQuote(packet: Packet): Quote | DropReason {
   const version = (frame[l3] ?? 0) >> 4;
   if (l3 + size > frame.length || version !== family) return 'DROP_ICMP_NO_FLOW';
   if (family === 4 && (read16(frame, l3 + 6) & 0x1fff) !== 0) return 'DROP_ICMP_NO_FLOW';
-  const headerLength = family === 4 ? ((frame[l3] ?? 0) & 0xf) * 4 : 40;
-  const protocol = frame[l3 + (family === 4 ? 9 : 6)] ?? 0;
+  const { headerLength, protocol } = quotedHeaders(frame, l3, family);
   const l4 = l3 + headerLength;
   const isKnown = protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp;
   if (headerLength < size || l4 + 8 > frame.length || !isKnown) return 'DROP_ICMP_NO_FLOW';
@@ -112,6 +111,21 @@ function readQuote(packet: Packet): Quote | DropReason {
     sourcePort: read16(frame, l4),
     destinationPort: read16(frame, l4 + 2),
   };
+}
+
+const FRAGMENT_HEADER = 44;
+
+/** Of IPv6 a fragment header belongs to it, unless it is a later fragment's. */
+function quotedHeaders(
+  frame: Uint8Array,
+  l3: number,
+  family: Packet['family'],
+): { headerLength: number; protocol: number } {
+  const protocol = frame[l3 + (family === 4 ? 9 : 6)] ?? 0;
+  if (family === 4) return { headerLength: ((frame[l3] ?? 0) & 0xf) * 4, protocol };
+  if (protocol !== FRAGMENT_HEADER || frame.length < l3 + 48) return { headerLength: 40, protocol };
+  const isLater = read16(frame, l3 + 42) >> 3 !== 0;
+  return { headerLength: 48, protocol: isLater ? FRAGMENT_HEADER : (frame[l3 + 40] ?? 0) };
 }
 
 function isError({ frame, l4, family }: Packet): boolean {

@@ -42,10 +42,12 @@ function answerTo6({ source, sourcePort, destination, destinationPort, protocol 
   return buildFrame({ ip: { source: destination, destination: source }, l4 });
 }
 
+/** Quotes the IP header, with a fragment header if there is one, and 8 bytes. */
 function errorAbout6(frame: Uint8Array, type: number, rest: number, source: Address = ROUTER6): Buffer {
+  const quoted = frame[14 + 6] === EXTENSION.fragment ? 56 : 48;
   return buildFrame({
     ip: { source, destination: parseFrame(frame).source },
-    l4: { kind: 'icmp', type, code: 0, rest, payload: frame.subarray(14, 14 + 48) },
+    l4: { kind: 'icmp', type, code: 0, rest, payload: frame.subarray(14, 14 + quoted) },
   });
 }
 
@@ -153,6 +155,27 @@ export const IPV6_CASES: readonly Case[] = [
         l4ChecksumRight: true,
       });
       scene.expectDrop(errorAbout6(answered, 2, 1279), 'DROP_ICMP');
+    },
+  },
+  {
+    name: 'packet-too-big about the first fragment of an answer reaches the backend over IPv6',
+    async run(scene) {
+      await begin(scene);
+      const answer = scene.outFrame(answerTo6(parseFrame(scene.outFrame(datagram6()))));
+      const { source, destination, l4 } = parseFrame(answer);
+      const piece = (offset: number): Buffer => {
+        const bytes = Uint8Array.of(0, 0, offset >> 8, (offset & 255) | 1, 0, 0, 0, 9);
+        return buildFrame({
+          ip: { source, destination, extensions: [{ kind: EXTENSION.fragment, bytes }] },
+          l4: { kind: 'raw', protocol: 17, payload: l4 },
+        });
+      };
+      expect(scene.out(errorAbout6(piece(0), 2, 1300))).toMatchObject({
+        source: ROUTER6,
+        destination: ip6(BACKEND6),
+        l4ChecksumRight: true,
+      });
+      scene.expectDrop(errorAbout6(piece(1232), 2, 1300), 'DROP_ICMP_NO_FLOW');
     },
   },
   {

@@ -104,18 +104,18 @@ for (const hook of ['xdp', 'tc'] as const) {
       expectFragmentable(small, flow, small.readUInt16BE(46));
     });
 
-    it('hands IPv4 without DF to the kernel, to be fragmented', () => {
-      open({ hook, mode: 'gue', outer: 4, mtu: 1400 });
+    it.each([
+      ['ipip', 4, 20],
+      ['gue', 4, 32],
+      ['ipip', 6, 40],
+      ['l2', 4, 0],
+    ] as const)('%s, outer IPv%s: answers IPv4 without DF too', (mode, outer, size) => {
+      open({ hook, mode, outer, mtu: 1400 });
       const flow = bed.flow(4, 'udp');
-      expectFragmentable(innerPacket({ flow, payload: 1400, fragment: 0, id: 0x1234 }), flow, 0x1234);
-    });
-
-    it('drops without DF what no outer header can be fragmented for', () => {
-      open({ hook, mode: 'ipip', outer: 6, mtu: 1400 });
-      expectDrop(innerPacket({ flow: bed.flow(4), payload: 1400, fragment: 0 }));
-      bed.close();
-      open({ hook, mode: 'l2', outer: 4, mtu: 1400 });
-      expectDrop(innerPacket({ flow: bed.flow(4), payload: 1400, fragment: 0 }));
+      const packet = { flow, fragment: 0, id: 0x1234 };
+      bed.expectForwarded(innerPacket({ ...packet, payload: 1400 - size - 28 }), flow);
+      expect(bed.counted()).toEqual({});
+      expectAnswer(innerPacket({ ...packet, payload: 1400 - size - 27 }), flow, 1400 - size);
     });
 
     it('says nothing beyond the budget, nor to sources that nobody has', () => {

@@ -53,6 +53,14 @@ export function routeVips(lb: LbName, table = 'main'): string[] {
   ];
 }
 
+/** The table by which the router's own packets go. */
+export const ERROR_TABLE = '77';
+
+const RULE = `rule add iif lo lookup ${ERROR_TABLE} pref 77`;
+
+/** What ECMP does to ICMP errors, which it hashes by their own header: they go another way than the flow. */
+export const ERRORS_APART = [RULE, `-6 ${RULE}`, ...routeVips('lb2', ERROR_TABLE)];
+
 function lbCommands(lb: LbName): string[] {
   const narrowHosts = HOST_PATHS.filter(({ narrow }) => narrow);
   return [
