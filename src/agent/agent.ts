@@ -31,7 +31,7 @@ import { decideReload, type ReloadDecision } from './decide-reload.ts';
 import { type DrainedMark, drainedMark } from './drained-mark.ts';
 import { AgentError, exitCodes } from './exit-codes.ts';
 import { loadHashSeed } from './hash-seed.ts';
-import { judgeSegments } from './judge-segments.ts';
+import { judgeWays } from './judge-ways.ts';
 import { KeptNames } from './kept-names.ts';
 import type { OpenedNode } from './open-node.ts';
 import { initialState, type ReconcileState, reconcile } from './reconcile.ts';
@@ -76,7 +76,7 @@ export class Agent {
   #survey: NodeSurvey;
   #state: ReconcileState = initialState;
   #nodeProblems: readonly Problem[] = [];
-  #offSegment: readonly Problem[] = [];
+  #wayProblems: readonly Problem[] = [];
   #lastApplyAt: number | undefined;
   #failure: string | undefined;
   /** The source has said something since the last reconcile began. */
@@ -170,7 +170,7 @@ export class Agent {
         ...this.#state.problems,
         ...this.#survey.problems,
         ...this.#nodeProblems,
-        ...this.#offSegment,
+        ...this.#wayProblems,
         ...(controller?.problems ?? []),
       ],
     };
@@ -372,7 +372,8 @@ export class Agent {
       this.#nextHops.nextHopsOf(effects.run, this.#addresses.all, ask),
     );
     const services = this.#state.desired?.services ?? [];
-    this.#offSegment = judgeSegments(services, (address) => this.#nextHops.hopOf(address));
+    const ways = { services, nextHops: this.#nextHops, links: this.#survey.links };
+    this.#wayProblems = judgeWays(ways, this.#wayProblems, this.#log);
     return problems;
   }
 

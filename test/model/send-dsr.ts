@@ -52,7 +52,6 @@ interface Way {
   readonly hop: NextHop | undefined;
 }
 
-const DONT_FRAGMENT = 0x4000;
 const LEAST_MTU_V6 = 1280;
 
 /** Whether it fits the way as it is, or in pieces that the kernel makes; or what became of it. */
@@ -66,11 +65,7 @@ function fits(
   const mtu = hop?.mtu ?? 0;
   if (mtu === 0 || packet.totalLength + size <= mtu) return 'whole';
   const most = packet.family === 4 ? mtu - size : Math.max(LEAST_MTU_V6, mtu - size);
-  const isWhole =
-    packet.family === 4
-      ? (read16(packet.frame, packet.l3 + 6) & DONT_FRAGMENT) !== 0
-      : packet.totalLength > most;
-  if (isWhole) return refuseTooBig(run, packet, most, service);
+  if (packet.family === 4 || packet.totalLength > most) return refuseTooBig(run, packet, most, service);
   if (size > 0 && familyOf(backend) === 4) {
     run.rules.push('too big: in pieces');
     return 'in pieces';
@@ -97,10 +92,9 @@ function refuseTooBig(run: Run, packet: Packet, most: number, service: number): 
 
 /** It differs from packet to packet of a flow; never 0. */
 function outerId(packet: Packet, hash: number): number {
-  const varies = packet.family === 4 ? packet.fragmentId : checksumOfL4(packet);
   // As loaded: the low half of the hash, with its bytes the other way round.
   const half = ((hash & 0xff) << 8) | ((hash >>> 8) & 0xff);
-  return (half ^ varies) & 0xffff || 0xffff;
+  return (half ^ checksumOfL4(packet)) & 0xffff || 0xffff;
 }
 
 function checksumOfL4({ frame, l4, protocol, fragment }: Packet): number {

@@ -9,6 +9,7 @@ import { NARROW_MTU, NARROW_PATHS, type TrafficPath, WIDE_PATHS } from '../rig/t
 import { forgetMtus, learnedMtu } from '../rig/traffic/route-mtu.ts';
 import { ipBatch, standTrafficRig, type TrafficRig } from '../rig/traffic/stand.ts';
 import { CLIENT_ADDRESS, CLIENT_PATH_MTU, LBS } from '../rig/traffic/topology.ts';
+import { waitFor } from '../rig/wait.ts';
 
 const named = (paths: readonly TrafficPath[]) => paths.map((path) => [path.name, path] as const);
 
@@ -61,6 +62,23 @@ describe.each(['xdp', 'tc'] as const)('through %s', (hook) => {
       expect([small, next]).toEqual([1, 1]);
       expect(first).toBeLessThanOrEqual(path.family === 4 ? 1 : 3);
     });
+  });
+
+  it('is warned of by the agent where a device leaves outer headers no room', async () => {
+    const { rig, lbs } = stand;
+    const narrow = async () =>
+      (await lbs.lb2.status()).problems
+        .filter(({ code }) => code === 'mtu-too-small')
+        .map(({ message }) => message);
+    expect(await narrow()).toEqual([]);
+    await rig.exec('lb2', ['ip', 'link', 'set', UPLINK, 'mtu', '1551']);
+    const warning = expect.stringMatching(
+      /^up0 has an MTU of 1551, .* outer header of 52 bytes .* to 1552 or more$/,
+    );
+    await waitFor('the agent says so', async () => (await narrow()).length > 0);
+    expect(await narrow()).toEqual([warning]);
+    await rig.exec('lb2', ['ip', 'link', 'set', UPLINK, 'mtu', '1600']);
+    await waitFor('it is content again', async () => (await narrow()).length === 0);
   });
 
   describe.each(named(NARROW_PATHS.filter(({ mode }) => mode !== 'snat')))(
