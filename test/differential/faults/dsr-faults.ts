@@ -64,10 +64,10 @@ export const DSR_FAULTS: readonly Fault[] = [
     '\t\t;\n',
   ),
   fault(
-    'what is too big for layer 2 goes to the kernel',
+    'what is too big for an outer IPv6 header goes to the kernel',
     'too_big.h',
     'return size && outer_family == FAMILY_V4 ?',
-    'return outer_family == FAMILY_V4 ?',
+    'return size ?',
   ),
   fault(
     'a neighbour that is not known yet takes one byte',
