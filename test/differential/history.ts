@@ -10,6 +10,7 @@ import { HZ } from '../packet/bed.ts';
 import { DEVICE } from '../packet/network.ts';
 import type { Outcome, Pair } from '../packet/pair.ts';
 import { VIP } from '../packet/situation.ts';
+import { goneOldest } from './gone-oldest.ts';
 import { Random } from './random.ts';
 import { randomPacket } from './random-packet.ts';
 import { nudgedServices, randomServices } from './random-services.ts';
@@ -25,6 +26,7 @@ export type StepKind =
   | 'limit'
   | 'tick'
   | 'broken-backend'
+  | 'gone-oldest'
   | 'lost-record';
 
 export interface Step {
@@ -64,6 +66,7 @@ export function randomHistory(random: Random, length: number): Step[] {
             [2, 'restart'],
             [2, 'tick'],
             [2, 'broken-backend'],
+            [4, 'gone-oldest'],
             [4, 'lost-record'],
           ]),
     seed: random.next(),
@@ -105,6 +108,7 @@ async function runStep({ pair, modes }: Stage, { kind, seed }: Step, hits: Hits)
   else if (kind === 'limit') ageToLimit(pair, random);
   else if (kind === 'tick') await pair.tick();
   else if (kind === 'lost-record') return loseRecord(pair, random);
+  else if (kind === 'gone-oldest') return goneOldest(pair, random, (frame) => sendCounted(pair, frame, hits));
   else return brokenBackend(pair, random, hits);
   return [];
 }
@@ -113,6 +117,12 @@ function sendRandom(pair: Pair, random: Random, hits: Hits): readonly string[] {
   const frame = randomPacket(random, pair.model);
   if (!pair.takes(frame)) return [];
   const outcome = pair.send(frame, random.chance(0.9) ? DEVICE.lan : DEVICE.far);
+  countHits(hits, outcome);
+  return outcome.differences;
+}
+
+function sendCounted(pair: Pair, frame: Buffer, hits: Hits): readonly string[] {
+  const outcome = pair.send(frame);
   countHits(hits, outcome);
   return outcome.differences;
 }

@@ -4,7 +4,7 @@
  */
 import { hashOf } from '../model/choose-backend.ts';
 import { isDsr } from '../model/dsr.ts';
-import { age, frontendKey, type ModelState, type Service } from '../model/state.ts';
+import { age, type Backend, frontendKey, type ModelState, type Service } from '../model/state.ts';
 import { isTracked, ownerAt, type RememberedFlow, windowIsOpen } from '../model/tracked.ts';
 import type { Bed } from './bed.ts';
 import { endsOf } from './flow-name.ts';
@@ -58,10 +58,17 @@ function needOf(
   if (!isAlive || isIdle || !isDsr(service) || service.table === undefined) return 'nothing';
   const hash = hashOf(state.config.hashSeed, ends, service);
   const owner = ownerAt(service.table, hash);
+  const isOwners = isSameEndpoint(backend, owner === undefined ? undefined : state.backends.get(owner));
   if (!isTracked(service.table, hash)) {
-    return owner === flow.backend || rehashed.has(index as number) ? 'nothing' : 'a tracked slot';
+    return isOwners || rehashed.has(index as number) ? 'nothing' : 'a tracked slot';
   }
-  return owner === flow.backend && !hasFormerOwner(service, hash, ends.protocol, now) ? 'nothing' : 'memory';
+  return isOwners && !hasFormerOwner(service, hash, ends.protocol, now) ? 'nothing' : 'memory';
+}
+
+/** A backend whose block was outgrown has an entry in both blocks. */
+function isSameEndpoint(x: Backend | undefined, y: Backend | undefined): boolean {
+  if (x === undefined || y === undefined) return false;
+  return x.service === y.service && x.address === y.address && x.port === y.port;
 }
 
 /** Whether what is not remembered goes to anybody but the live owner. */
