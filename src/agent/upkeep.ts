@@ -53,7 +53,7 @@ export function writeSysctls(
     for (const change of applySysctls(context, wishes)) log.info(change, 'kernel setting changed');
     return [];
   } catch (error) {
-    const message = `kernel settings cannot be changed: ${String(error)}; is /proc/sys read-only?`;
+    const message = `kernel settings cannot be changed: ${String(error)}; if /proc/sys is read-only, mount the host's and name it in L4LB_PROC_SYS`;
     return [{ severity: 'error', code: 'sysctl', message }];
   }
 }

@@ -36,7 +36,7 @@ const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape);
 
 export const configSchema = section({
   role: oneOf(['lb', 'node']).default('lb'),
-  node: nodeName("the machine's host name").optional(),
+  node: nodeName("`L4LB_NODE` of the environment, else the machine's host name").optional(),
   runtimeDirectory: absolutePath().default('/run/l4lb'),
   bpfDirectory: absolutePath().default('/sys/fs/bpf/l4lb'),
   api: section({ socket: socketPath('`<runtimeDirectory>/agent.sock`').optional() }).prefault({}),

@@ -1,9 +1,9 @@
 /** Reads lb-agent's configuration file. */
-import { hostname } from 'node:os';
 import { compareAddresses } from '../net/address.ts';
 import type { Config } from './config.ts';
 import { violations } from './config-rules.ts';
 import { configSchema, type ParsedConfig } from './config-schema.ts';
+import { defaultNodeName } from './node-name.ts';
 import { parseBySchema, readConfigFile } from './parse-by-schema.ts';
 import { joinRanges } from './snat-rules.ts';
 
@@ -13,17 +13,17 @@ export function loadConfig(path: string): Config {
 }
 
 /** `file` is for the messages only. Throws a {@link ConfigError} with everything that is wrong. */
-export function parseConfig(text: string, file: string, hostName: string = hostname()): Config {
-  return toConfig(parseBySchema(text, file, configSchema, violations), hostName);
+export function parseConfig(text: string, file: string, nodeName: string = defaultNodeName()): Config {
+  return toConfig(parseBySchema(text, file, configSchema, violations), nodeName);
 }
 
-function toConfig(parsed: ParsedConfig, hostName: string): Config {
+function toConfig(parsed: ParsedConfig, nodeName: string): Config {
   const listen = parsed.metrics.listen;
   const { seedFile, nodes } = parsed.hash;
   const { kubeconfig, ...source } = parsed.source;
   return {
     ...parsed,
-    node: parsed.node ?? hostName,
+    node: parsed.node ?? nodeName,
     api: { socket: parsed.api.socket ?? `${parsed.runtimeDirectory.replace(/\/+$/, '')}/agent.sock` },
     metrics: listen === undefined ? {} : { listen },
     source: kubeconfig === undefined ? source : { ...source, kubeconfig },

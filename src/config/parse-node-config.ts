@@ -1,9 +1,9 @@
 /** Reads the configuration of a worker's agent. */
-import { hostname } from 'node:os';
 import { parseYaml } from '../yaml/located-yaml.ts';
 import type { Config } from './config.ts';
 import { overlappingRanges, repeatedDevices, type Violation } from './config-rules.ts';
 import type { NodeConfig } from './node-config.ts';
+import { defaultNodeName } from './node-name.ts';
 import { nodeConfigSchema, type ParsedNodeConfig } from './node-schema.ts';
 import { parseBySchema, readConfigFile } from './parse-by-schema.ts';
 import { parseConfig } from './parse-config.ts';
@@ -20,14 +20,18 @@ export function isNodeConfig(config: Config | NodeConfig): config is NodeConfig 
 }
 
 /** `file` is for the messages only. Throws a {@link ConfigError} with everything that is wrong. */
-export function parseNodeConfig(text: string, file: string, hostName: string = hostname()): NodeConfig {
+export function parseNodeConfig(
+  text: string,
+  file: string,
+  nodeName: string = defaultNodeName(),
+): NodeConfig {
   const parsed = parseBySchema(text, file, nodeConfigSchema, violations);
   const { kubeconfig, ...source } = parsed.source;
   return {
     ...parsed,
     role: 'node',
     source: kubeconfig === undefined ? source : { ...source, kubeconfig },
-    node: parsed.node ?? hostName,
+    node: parsed.node ?? nodeName,
     api: { socket: parsed.api.socket ?? `${parsed.runtimeDirectory.replace(/\/+$/, '')}/agent.sock` },
     metrics: parsed.metrics.listen === undefined ? {} : { listen: parsed.metrics.listen },
   };

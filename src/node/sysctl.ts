@@ -13,10 +13,15 @@ export interface Sysctls {
 
 const gone = new Set(['ENOENT', 'ENODEV', 'ENXIO']);
 
+/** A container's own /proc/sys can only be read; then the variable says where the host's is mounted. */
+function fileOf(path: string): string {
+  return `${process.env.L4LB_PROC_SYS || '/proc/sys'}/${path}`;
+}
+
 export const kernelSysctls: Sysctls = {
   read(path) {
     try {
-      return readFileSync(`/proc/sys/${path}`, 'utf8').trim();
+      return readFileSync(fileOf(path), 'utf8').trim();
     } catch (error) {
       if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
       throw error;
@@ -24,7 +29,7 @@ export const kernelSysctls: Sysctls = {
   },
   write(path, value) {
     try {
-      writeFileSync(`/proc/sys/${path}`, `${value}\n`, { flag: 'r+' });
+      writeFileSync(fileOf(path), `${value}\n`, { flag: 'r+' });
       return true;
     } catch (error) {
       if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return false;

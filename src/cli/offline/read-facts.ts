@@ -1,11 +1,11 @@
 /** Gathers what {@link offlineStatus} tells, from files, pins and iproute2. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { seedFingerprint } from '../../agent/hash-seed.ts';
 import { runtimeFiles } from '../../agent/runtime-files.ts';
 import type { DeviceView } from '../../api/types.ts';
 import { parseHashSeed } from '../../config/hash-seed.ts';
+import { defaultNodeName } from '../../config/node-name.ts';
 import type { MapsOverview } from '../../dataplane/inspect/open-inspector.ts';
 import { linksDirectory } from '../../dataplane/maps.ts';
 import type { ServiceNames } from '../../dataplane/service-names.ts';
@@ -31,7 +31,7 @@ export async function readFacts(
   const { config } = locations;
   const files = runtimeFiles(locations.runtimeDirectory);
   return {
-    node: config?.node ?? hostname(),
+    node: config?.node ?? defaultNodeName(),
     version: lbctlVersion(),
     layoutVersion: layout.LAYOUT_VERSION,
     hashSeedFingerprint: fingerprintOf(config?.hash.seedFile ?? files.seed),
