@@ -1,5 +1,7 @@
-# The agent and lbctl. Run it privileged, with the host's network and /sys/fs/bpf:
-#   docker run --privileged --network host -v /sys/fs/bpf:/sys/fs/bpf -v /etc/l4lb:/etc/l4lb l4lb
+# The agent and lbctl. deploy/ runs it in a cluster; without one, with the same rights on the node:
+#   docker run --cap-drop ALL --cap-add BPF --cap-add NET_ADMIN --cap-add PERFMON \
+#     --security-opt apparmor=unconfined --network host -v /etc/l4lb:/etc/l4lb -v /run/l4lb:/run/l4lb \
+#     -v /sys/fs/bpf:/sys/fs/bpf -v /proc/sys/net:/host/proc/sys/net -e L4LB_PROC_SYS=/host/proc/sys l4lb
 FROM node:24-bookworm AS build
 WORKDIR /src
 COPY . .

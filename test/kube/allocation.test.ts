@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Allocator } from './allocator.ts';
 import { ApiClient, type KubeObject, service } from './api-client.ts';
 import { ControlPlane, scratchDirectory } from './control-plane.ts';
-import { writeKubeconfig } from './follower.ts';
+import { accountKubeconfig, applyDeployed } from './deployed-rights.ts';
 import {
   addressesOf,
   type BalancerOptions,
@@ -28,7 +28,11 @@ const made: KubeObject[] = [];
 beforeAll(async () => {
   plane = await ControlPlane.start(scratchDirectory('allocation'));
   api = new ApiClient(plane);
-  allocator = new Allocator(plane, 'lb1', { pools: POOLS, kubeconfig: await withFewestRights() });
+  // The rights that deploy/ gives, and no others.
+  applyDeployed(plane);
+  const kubeconfig = accountKubeconfig(plane, 'l4lb-lb');
+  const lease = 'namespace: kube-system, name: l4lb-controller';
+  allocator = new Allocator(plane, 'lb1', { pools: POOLS, kubeconfig, lease });
   await allocator.untilLeading();
 });
 afterAll(async () => {
@@ -40,39 +44,6 @@ afterEach(async () => {
     await api.ask('DELETE', `/api/v1/namespaces/default/services/${each.metadata.name}`);
   await allocator.until('all addresses are free', ({ pools }) => pools.every(({ used }) => used === 0));
 });
-
-/** An identity that may do what docs/kubernetes.md lists, and nothing else. */
-async function withFewestRights(): Promise<string> {
-  const rbac = 'rbac.authorization.k8s.io';
-  const rules = [
-    { apiGroups: [''], resources: ['services'], verbs: ['list', 'watch', 'get'] },
-    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
-    { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
-    { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
-    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
-    {
-      apiGroups: ['coordination.k8s.io'],
-      resources: ['leases'],
-      resourceNames: ['l4lb'],
-      verbs: ['get', 'patch'],
-    },
-  ];
-  await api.apply({
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name: 'lb', namespace: 'default' },
-  });
-  await api.apply({ apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: { name: 'lb' }, rules });
-  await api.apply({
-    apiVersion: `${rbac}/v1`,
-    kind: 'ClusterRoleBinding',
-    metadata: { name: 'lb' },
-    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'lb' },
-    subjects: [{ kind: 'ServiceAccount', name: 'lb', namespace: 'default' }],
-  });
-  const token = plane.kubectl(['create', 'token', 'lb']).trim();
-  return writeKubeconfig(plane, plane.file('fewest.kubeconfig'), { user: { token } });
-}
 
 async function make(name: string, options: BalancerOptions = {}): Promise<void> {
   const object = balancer(name, options);

@@ -11,6 +11,8 @@ const PROGRAM = fileURLToPath(new URL('./controller-process.ts', import.meta.url
 export interface AllocatorOptions {
   readonly pools: string;
   readonly withoutClass?: boolean;
+  /** Default: one in `default`, which the admin may write. */
+  readonly lease?: string;
   /** Default: the admin's. */
   readonly kubeconfig?: string;
   /** A command before the command, such as nsenter. */
@@ -56,6 +58,7 @@ export class Allocator {
 
   #writeConfig(pools: string): void {
     const { kubeconfig = this.#plane.adminKubeconfig, withoutClass = false } = this.#options;
+    const { lease = 'namespace: default, name: l4lb' } = this.#options;
     writeFileSync(
       this.#file,
       `node: ${this.name}
@@ -67,7 +70,7 @@ controller:
   enabled: true
   pools: ${pools}
   withoutClass: ${withoutClass}
-  lease: { namespace: default, name: l4lb, duration: 3s }
+  lease: { ${lease}, duration: 3s }
 `,
     );
   }

@@ -67,6 +67,8 @@ const RESOURCES: Readonly<Record<string, string>> = {
   Namespace: 'namespaces',
   Node: 'nodes',
   Pod: 'pods',
+  Role: 'roles',
+  RoleBinding: 'rolebindings',
   Service: 'services',
   ServiceAccount: 'serviceaccounts',
 };

@@ -1,8 +1,15 @@
 /** A load balancer's network namespace with one device, its peer, and an agent in it, for the agent's tests. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  type ChildProcess,
+  type ChildProcessByStdio,
+  execFileSync,
+  spawn,
+  spawnSync,
+} from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { StatusView } from '../../src/api/types.ts';
 
@@ -142,9 +149,19 @@ export interface RunningAgent {
 
 /** Starts `lb-agent ARGS` in the namespace. */
 export function startAgent(...args: string[]): RunningAgent {
-  const child = spawn('nsenter', [`--net=${namespace}`, process.execPath, AGENT, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const start = (program: readonly string[]): PipedChild =>
+    spawn('nsenter', [`--net=${namespace}`, ...program], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startAgentBy(start, ...args);
+}
+
+type PipedChild = ChildProcessByStdio<null, Readable, Readable>;
+
+/** The same with something else around it; the process that is started must become the agent. */
+export function startAgentBy(
+  start: (program: readonly string[]) => PipedChild,
+  ...args: string[]
+): RunningAgent {
+  const child = start([process.execPath, AGENT, ...args]);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
