@@ -4,6 +4,7 @@ import type { RequestCounters, StreamCounters } from './load/counters.ts';
 import type { DnsLoadSettings } from './load/dns-load.ts';
 import type { HttpLoadSettings } from './load/http-load.ts';
 import type { StreamLoadSettings } from './load/stream-load.ts';
+import type { UdpSteadySettings } from './load/udp-steady.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { patience } from './patience.ts';
 import type { Rig } from './rig.ts';
@@ -29,12 +30,12 @@ export class Load<T> {
 
   /** Counters now. */
   async read(): Promise<T> {
-    return this.#say('read');
+    return this.ask('read');
   }
 
   /** Lets the requests under way finish, ends the program, and returns the final counters. */
   async stop(): Promise<T> {
-    const last = await this.#say('stop');
+    const last = await this.ask<T>('stop');
     await this.#process.exited();
     return last;
   }
@@ -57,9 +58,10 @@ export class Load<T> {
     return this;
   }
 
-  async #say(word: string): Promise<T> {
-    this.#process.child.stdin?.write(`${word}\n`);
-    return JSON.parse(await this.#next()) as T;
+  /** Any other line that the program knows. */
+  async ask<A>(line: string): Promise<A> {
+    this.#process.child.stdin?.write(`${line}\n`);
+    return JSON.parse(await this.#next()) as A;
   }
 
   #next(): Promise<string> {
@@ -104,6 +106,15 @@ export function streamLoad(
 ): Promise<Load<StreamCounters>> {
   const settings = { connections: 10, chunk: 1000, pause: 20, patience: 5000, ...wanted };
   return start(rig, client, 'stream-load', settings);
+}
+
+/** One UDP flow, a datagram every 20 ms unless told. */
+export function udpSteady(
+  rig: Rig,
+  client: string,
+  wanted: Partial<UdpSteadySettings> & Pick<UdpSteadySettings, 'host' | 'port'>,
+): Promise<Load<RequestCounters>> {
+  return start(rig, client, 'udp-steady', { pause: 20, ...wanted });
 }
 
 let started = 0;

@@ -19,7 +19,8 @@ import { WORKER } from './worker-rig.ts';
 
 export const CLIENT = 'client1';
 export const ROUTER = 'router1';
-const PODS = 'pods';
+/** The namespace of all pods. */
+export const PODS = 'pods';
 /** How many pods there are, and client addresses. */
 export const MOST_PODS = 240;
 const CLIENTS = 30;
