@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ApiClient, type KubeObject, service, slice } from './api-client.ts';
 import { ControlPlane, scratchDirectory } from './control-plane.ts';
+import { fieldPaths, fieldRows, isTest, type Schema } from './documented-fields.ts';
 import { Follower, type FollowOptions } from './follower.ts';
 
 let plane: ControlPlane;
@@ -129,3 +130,23 @@ test('of chosen namespaces, nothing else is followed', async () => {
   await api.delete({ ...service('web', ''), metadata: { name: 'web', namespace: 'team-a' } });
   await follower.until('one', () => follower.services.join() === 'team-b/web');
 });
+
+test.each([
+  ['Service', '/openapi/v3/api/v1', 'io.k8s.api.core.v1.Service'],
+  ['EndpointSlice', '/openapi/v3/apis/discovery.k8s.io/v1', 'io.k8s.api.discovery.v1.EndpointSlice'],
+])(
+  'the documentation says of every field of %s what becomes of it, and names tests that exist',
+  async (kind, path, schema) => {
+    const document = (await api.do('GET', path)) as {
+      components: { schemas: Record<string, Schema> };
+    };
+    const rows = fieldRows(kind);
+    const told = rows.flatMap(({ fields }) => fields).filter((field) => !field.startsWith('metadata.'));
+    const known = fieldPaths(document.components.schemas, schema, (field) => told.includes(field));
+    expect(known.length).toBeGreaterThan(10);
+    expect(told.sort()).toEqual(known.sort());
+    const tests = rows.flatMap((row) => row.tests);
+    expect(tests.filter(({ file, name }) => !isTest(file, name))).toEqual([]);
+    expect(rows.filter((row) => row.isRead && row.tests.length === 0)).toEqual([]);
+  },
+);
