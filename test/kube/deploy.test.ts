@@ -23,6 +23,8 @@ const CONTROLLER = '{ enabled: true, pools: [{ name: public, addresses: [10.1.0.
 let plane: ControlPlane;
 let objects: readonly KubeObject[];
 let lb: PodSpec;
+/** What kubectl said of each directory before anything was there. */
+const dryRuns = new Map<string, string>();
 let agent: bench.RunningAgent | undefined;
 
 beforeAll(async () => {
@@ -31,6 +33,11 @@ beforeAll(async () => {
   plane = await ControlPlane.start(join(bench.directory, 'kube'), { inside });
   objects = deployedObjects(plane, WITH_CONTROLLER);
   lb = podSpec(objects, 'l4lb-lb');
+  for (const directory of WITH_CONTROLLER) {
+    const apply = ['apply', '--server-side', '--kustomize', directory];
+    dryRuns.set(directory, plane.kubectl([...apply, '--dry-run=server', '--validate=true']));
+    plane.kubectl(apply);
+  }
   // As hosts have one; a pod without CAP_SYS_ADMIN could not mount it.
   mkdirSync(bench.bpf);
   execFileSync('mount', ['-t', 'bpf', 'bpf', bench.bpf]);
@@ -53,14 +60,11 @@ function writeConfig(changes: Readonly<Record<string, string | undefined>> = {})
   });
 }
 
-test.each(WITH_CONTROLLER)('%s is taken by the API server, and as often as one likes', (directory) => {
-  const apply = ['apply', '--server-side', '--kustomize', directory];
+test.each(WITH_CONTROLLER)('%s is taken by a new cluster, and as often as one likes', (directory) => {
   const wanted = deployedObjects(plane, [directory]).map(({ metadata }) => metadata.name);
-  const dry = plane.kubectl([...apply, '--dry-run=server', '--validate=true']);
-  const taken = dry.matchAll(/^\S+\/(\S+) serverside-applied \(server dry run\)$/gm);
-  expect([...taken].map(([, name]) => name).sort()).toEqual(wanted.sort());
-  plane.kubectl(apply);
-  plane.kubectl(apply);
+  const taken = dryRuns.get(directory)?.matchAll(/^\S+\/(\S+) serverside-applied \(server dry run\)$/gm);
+  expect([...(taken ?? [])].map(([, name]) => name).sort()).toEqual(wanted.sort());
+  plane.kubectl(['apply', '--server-side', '--kustomize', directory]);
 });
 
 test('the files of the ConfigMaps are valid, and those that the DaemonSets name', () => {
@@ -131,10 +135,10 @@ test.each(['BPF', 'NET_ADMIN', 'PERFMON'])('without CAP_%s the agent does not be
 test("without the host's /proc/sys the agent says that its own is read-only", async () => {
   writeConfig();
   agent = runAsPod(plane, lb, { env: { L4LB_PROC_SYS: '' } });
-  const { problems } = await bench.untilStatus(agent, 'the problem', (view) => view.problems.length > 0);
-  expect(problems).toMatchObject([
-    { code: 'sysctl', message: expect.stringMatching(/EROFS.*L4LB_PROC_SYS/) },
-  ]);
+  const { problems } = await bench.untilStatus(agent, 'the problem', (view) => {
+    return view.problems.some(({ code }) => code === 'sysctl');
+  });
+  expect(problems.find(({ code }) => code === 'sysctl')?.message).toMatch(/EROFS.*L4LB_PROC_SYS/);
 });
 
 test('the Secret of the seed is made as docs/kubernetes.md says', () => {

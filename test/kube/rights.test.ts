@@ -153,7 +153,7 @@ test('without any single one of them, what it is for is refused, and the problem
       account,
       rights.filter((each) => each !== right),
     );
-    expect(await firstRefusal(account), sayRight(right)).toContain(
+    expect((await firstRefusal(account)) ?? 'nothing', `refused without: ${sayRight(right)}`).toContain(
       `cannot ${right.verb} resource "${right.resource}"`,
     );
   }
