@@ -5,20 +5,20 @@ export const DSR_FAULTS: readonly Fault[] = [
   fault(
     'the short way lets a SYN go where its tuple was remembered',
     'fast_dsr.h',
-    'known.alive && known.flow && !is_syn_flags(flags) &&',
-    'known.alive && known.flow &&',
+    'backend->generation != flow->backend_generation || is_syn_flags(flags) ||',
+    'backend->generation != flow->backend_generation ||',
   ),
   fault(
     'the short way forgets that a remembered flow ends',
     'fast_dsr.h',
-    'remembered_state(known.flow->state, 0, flags) == known.flow->state &&\n\t       ',
+    'remembered_state(flow->state, 0, flags) != flow->state ||\n\t    ',
     '',
   ),
   fault(
     'the short way sees a remembered flow once for ever',
     'fast_dsr.h',
-    'now - known.flow->seen < config.hz && !remembered_idle',
-    '!remembered_idle',
+    'now - flow->seen >= config.hz || remembered_idle',
+    'remembered_idle',
   ),
   fault(
     'the short way sends what does not fit',
@@ -29,7 +29,7 @@ export const DSR_FAULTS: readonly Fault[] = [
   fault(
     'the short way counts no new connections',
     'fast_dsr.h',
-    '\t\tcount_flow(service, chosen);\n',
+    '\t\tcount_flow(*chosen);\n',
     '\t\t;\n',
   ),
   fault(
