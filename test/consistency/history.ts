@@ -174,7 +174,9 @@ export class History {
   /** Without room some are not remembered, and lost when their slot flips; at no other time. */
   #mayBeLost({ rule }: Sent, { id }: Flow): boolean {
     const isRoomy = this.#variant.remembered >= 1000;
-    const isFlip = ['flipped: owner', 'owner is the oldest one', 'hash alone'].includes(rule);
+    // A change that closes a window and opens the next makes the owners after the flip the oldest ones.
+    const ofOldest = ['to the oldest owner', 'not remembered'];
+    const isFlip = ['flipped: owner', 'owner is the oldest one', 'hash alone', ...ofOldest].includes(rule);
     if (isRoomy || !isFlip || !(this.#mayFlip || isQuiet(id))) return false;
     this.#count('lost for want of memory');
     return true;

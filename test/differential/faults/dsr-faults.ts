@@ -26,12 +26,7 @@ export const DSR_FAULTS: readonly Fault[] = [
     ' || (unlikely(length > hop->mtu) && hop->mtu)',
     '',
   ),
-  fault(
-    'the short way counts no new connections',
-    'fast_dsr.h',
-    '\t\tcount_flow(*chosen);\n',
-    '\t\t;\n',
-  ),
+  fault('the short way counts no new connections', 'fast_dsr.h', '\t\tcount_flow(*chosen);\n', '\t\t;\n'),
   fault(
     'the outer source is the same for all flows',
     'encap.h',
