@@ -101,12 +101,14 @@ describe.each(['xdp', 'xdp-generic', 'tc'])('through a program attached as %s', 
       ['-b', '100M'],
       ['-u', '-b', '50M'],
     ]) {
-      const { stdout } = await waitFor(
-        'iperf3 gets through',
-        async () => lb.rig.exec(CLIENT, [...client, ...protocol], { timeout: 30_000 }),
-        { timeout: 30_000 },
-      );
-      const { end } = JSON.parse(stdout) as { end: Record<string, { bytes: number }> };
+      // While the service is not there yet, it says so in its report.
+      const measure = async () => {
+        const { stdout } = await lb.rig.exec(CLIENT, [...client, ...protocol], { timeout: 30_000 });
+        const report = JSON.parse(stdout) as { end: Record<string, { bytes: number }>; error?: string };
+        if (report.error !== undefined) throw new Error(report.error);
+        return report;
+      };
+      const { end } = await waitFor('iperf3 gets through', measure, { timeout: 30_000 });
       expect((end.sum_received ?? end.sum)?.bytes).toBeGreaterThan(1_000_000);
     }
     await server.stop();
