@@ -145,7 +145,8 @@ export class Reflector<T> {
     // Nor is a watch that broke off worth a word, if the next attempt succeeds.
     const grave = !watching || this.#failures > 1;
     const shown = { failure: { message: failure.message, since: this.#failingSince } };
-    this.#change({ errors: this.#state.errors + 1, ...(grave ? shown : {}) });
+    // After a failure an empty list is doubted anew: the one before it says nothing of this one.
+    this.#change({ errors: this.#state.errors + 1, doubted: false, ...(grave ? shown : {}) });
     const { first, last } = times.retry;
     const isAway = failure.kind === 'unreachable';
     if (isAway) this.#unreachable += 1;
