@@ -12,7 +12,7 @@ import {
 } from '../../../src/layout/generated.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { sourcesOf } from '../../dataplane/family-invariants.ts';
-import { liveServices } from '../../dataplane/invariants.ts';
+import { checkInvariants, liveServices } from '../../dataplane/invariants.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
 const SCOPE = { ownAddresses: [], deletions: true };
@@ -119,6 +119,20 @@ test('an agent whose outer source is another one repairs the checksums', async (
   expect((await other.apply([web({ mode: 'ipip' })], SCOPE)).stores).toBe(1);
   // Two more than before in one of its words, in network order.
   expect(entries()[0]?.outerChecksum).toBe((before ?? 0) + 0x100);
+});
+
+test('SNAT never has a table that names draining backends, nor a tunnel one without its checksum', async () => {
+  const at = (address: string, state: 'active' | 'draining') =>
+    ({ address, port: 8080, weight: state === 'active' ? 1 : 0, state }) as const;
+  let isChanging = false;
+  const { applier, kernel, maps } = setUp(() => {
+    // Throws where a table names an entry that its flags do not allow.
+    if (isChanging) checkInvariants(maps, kernel, 0x0a040000);
+  });
+  await applier.apply([web({}, ['10.0.0.1', '10.0.0.2'])], SCOPE);
+  isChanging = true;
+  await applier.apply([web({ mode: 'ipip', backends: [at('10.0.0.3', 'draining')] })], SCOPE);
+  await applier.apply([web({ backends: [at('10.0.0.3', 'draining'), at('10.0.0.4', 'active')] })], SCOPE);
 });
 
 test('affinity and hash are flags', async () => {

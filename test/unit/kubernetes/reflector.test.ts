@@ -185,6 +185,21 @@ test('a list that is empty at the second look too is believed', async () => {
   await reflector.stop();
 });
 
+test('an empty list, a failure, and one more empty list are no second look', async () => {
+  const server = serverWith('a');
+  const { reflector, names, after } = follow(server);
+  await after(2_000);
+  server.faults.push('gone', 'empty', 'garbage', 'empty');
+  server.strike('end');
+  await after(5_000);
+  expect([[...names], reflector.state.doubted]).toEqual([['a'], false]);
+  await after(4_000);
+  expect([[...names], reflector.state.doubted]).toEqual([['a'], true]);
+  await after(5_000);
+  expect([[...names], reflector.state.doubted]).toEqual([['a'], false]);
+  await reflector.stop();
+});
+
 test('a handler that throws is contained, and the list is read anew', async () => {
   const server = serverWith('a');
   const { reflector, names, faulty, after } = follow(server);
