@@ -2,6 +2,7 @@
 import { type ApiClient, MERGE_PATCH } from '../kubernetes/api-client.ts';
 import { ApiFailure, brokenAnswer, failureOfError } from '../kubernetes/api-failure.ts';
 import { retryDelay } from '../kubernetes/retry-delay.ts';
+import { Pause } from '../node/pause.ts';
 import type { Timers } from '../node/timers.ts';
 import {
   decideLease,
@@ -46,10 +47,11 @@ export class Leader {
   #failure: LeaderState['failure'];
   #stopped = false;
   #running: Promise<void> | undefined;
-  #wake: (() => void) | undefined;
+  readonly #pause: Pause;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
+    this.#pause = new Pause(options.timers);
     this.#memory = { since: options.clock() };
     this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.place.namespace}/leases`;
   }
@@ -61,7 +63,7 @@ export class Leader {
   /** Lets the Lease go. Nothing is called after it resolves. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wake?.();
+    this.#pause.end();
     // What is under way may end, or its outcome would be unknown; a server that hangs is not waited for.
     const giveUp = this.#options.timers.after(STOP_MS, () => this.#options.client.close());
     await this.#running;
@@ -95,7 +97,7 @@ export class Leader {
         pause = this.#failed(failureOfError(error));
       }
       this.#tell();
-      await this.#sleep(pause);
+      await this.#pause.wait(pause);
       this.#tell();
     }
   }
@@ -195,17 +197,6 @@ export class Leader {
     if (this.#stopped || now === this.#said) return;
     this.#said = now;
     this.#options.onChange(now);
-  }
-
-  #sleep(milliseconds: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.#options.timers.after(milliseconds, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 }
 

@@ -2,6 +2,7 @@
  * Follows one list of an API server for ever: reads it page by page, then watches it, and begins anew
  * when that is needed. Why it is ours, and what it promises: docs/decisions/following-an-api-server.md.
  */
+import { Pause } from '../node/pause.ts';
 import type { Timers } from '../node/timers.ts';
 import type { ApiConnection, ApiSession } from './api-connection.ts';
 import {
@@ -87,7 +88,7 @@ export class Reflector<T> {
   #running: Promise<void> | undefined;
   #stopped = false;
   #session: ApiSession | undefined;
-  #wake: (() => void) | undefined;
+  readonly #pause: Pause;
   /** To go on from; undefined: a list is needed. */
   #resume: string | undefined;
   /** In a row; a watch that was alive ends the row. A list does not, or one without a watch would be read on and on. */
@@ -100,6 +101,7 @@ export class Reflector<T> {
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
+    this.#pause = new Pause(options.timers);
   }
 
   get state(): ReflectorState {
@@ -113,7 +115,7 @@ export class Reflector<T> {
   /** Resolves when nothing is called any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wake?.();
+    this.#pause.end();
     this.#session?.close();
     await this.#running;
   }
@@ -152,7 +154,7 @@ export class Reflector<T> {
     if (isAway) this.#unreachable += 1;
     const longest = isAway ? Math.min(last, times.retryUnreachable) : last;
     const failures = isAway ? this.#failures : this.#failures - this.#unreachable;
-    await this.#sleep(retryDelay(failures, { first, last: longest }, random()));
+    await this.#pause.wait(retryDelay(failures, { first, last: longest }, random()));
   }
 
   async #listAndBelieve(): Promise<void> {
@@ -161,7 +163,7 @@ export class Reflector<T> {
     const before = this.#state;
     if (items.length === 0 && (handler.size > 0 || !before.synced) && !before.doubted) {
       this.#change({ doubted: true, lastHeardAt: timers.now() }, true);
-      await this.#sleep(times.secondLook);
+      await this.#pause.wait(times.secondLook);
       return;
     }
     takenIn(() => handler.replace(items));
@@ -297,17 +299,6 @@ export class Reflector<T> {
         // Whoever was to be told asks again with the next change.
       }
     }
-  }
-
-  #sleep(milliseconds: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.#options.timers.after(milliseconds, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 }
 
