@@ -4,6 +4,13 @@ import { join } from 'node:path';
 import { run } from './command.ts';
 import { RIG_ROOT } from './record.ts';
 
+/**
+ * `ip netns` and bpftool mount these when they first need them, and leave them to the machine. Whether
+ * that was before is a matter of which test came first.
+ */
+const OF_THE_SYSTEM = ['/run/netns', '/sys/fs/bpf'];
+const OF_EVERY_BPFFS = ['maps.debug', 'progs.debug'];
+
 /** Processes that were started with this in their environment are found, wherever they went. */
 export const MARK = 'L4LB_STARTED_BY';
 
@@ -22,7 +29,9 @@ export interface MachineState {
 export async function machineState(id: string): Promise<MachineState> {
   const ofOthers = (name: string) => /l4lb-/.test(name) && !name.includes(`l4lb-${id}`);
   const places = ['/run/netns', '/etc/frr', '/var/run/frr', RIG_ROOT].flatMap(entries);
-  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+  const mounts = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => !OF_THE_SYSTEM.includes(line.split(' ')[1] ?? ''));
   const links = (await run(['ip', '-o', 'link'])).stdout.split('\n').map((line) => line.split(' ')[1] ?? '');
   // A rig's directory has no prefix.
   const names = [...places, ...bpffs('/sys/fs/bpf', ofOthers), ...mounts, ...links].filter(
@@ -47,7 +56,7 @@ function bpffs(directory: string, isLeftOut: (name: string) => boolean): string[
   if (!existsSync(directory)) return [];
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name);
-    if (isLeftOut(path)) return [];
+    if (isLeftOut(path) || OF_EVERY_BPFFS.includes(entry.name)) return [];
     return entry.isDirectory() ? [path, ...bpffs(path, isLeftOut)] : [path];
   });
 }
