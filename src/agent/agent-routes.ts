@@ -4,8 +4,9 @@ import { HttpError } from '../api/http-error.ts';
 import type { Answer, Routes } from '../api/server.ts';
 import type { ConnectionView, ServiceView, StatusView } from '../api/types.ts';
 import { ConfigError } from '../config/config-error.ts';
-import type { MapsInspector } from '../dataplane/inspect/open-inspector.ts';
+import { type MapsInspector, type MapsLook, statsOf } from '../dataplane/inspect/open-inspector.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { inSlices, runInSlices } from '../slices/run-in-slices.ts';
 import { readVipDevice } from '../vip/vip-device.ts';
 import type { Agent } from './agent.ts';
 import { buildStatus } from './build-status.ts';
@@ -19,17 +20,8 @@ export interface RouteContext {
   readonly version: string;
 }
 
-/** Services that a name means: `10.1.0.2:53/UDP`, `namespace/name`, either with `:port` or `:portName`. */
-export function findServices(services: readonly ServiceView[], wanted: string): ServiceView[] {
-  return services.filter((service) => {
-    const name = `${service.namespace}/${service.name}`;
-    const spellings = [service.frontend, name, `${name}:${service.port}`];
-    if (service.portName !== undefined) spellings.push(`${name}:${service.portName}`);
-    return spellings.includes(wanted);
-  });
-}
-
-async function status({ agent, inspector, effects, version }: RouteContext): Promise<StatusView> {
+async function status(context: RouteContext, look?: MapsLook): Promise<StatusView> {
+  const { agent, inspector, effects, version } = context;
   const { facts } = agent;
   return buildStatus({
     version,
@@ -37,38 +29,48 @@ async function status({ agent, inspector, effects, version }: RouteContext): Pro
     source: agent.source,
     health: agent.dataplane.health(),
     vip: await readVipDevice(effects.run, facts.config.vips.device.name),
-    maps: inspector.summary(),
+    maps: look?.overview ?? (await runInSlices(inspector.overview())),
   });
 }
 
-function maglev({ inspector }: RouteContext, query: URLSearchParams): Answer {
+async function maglev({ inspector }: RouteContext, query: URLSearchParams): Promise<Answer> {
   const wanted = query.get('service') ?? '';
   if (wanted === '') {
     throw new HttpError(400, 'service is missing', 'give service=namespace/name[:port] or a frontend');
   }
-  const found = findServices(inspector.services(), wanted);
+  const found = await runInSlices(inspector.frontendsOf(wanted));
   const [first] = found;
   if (first === undefined) {
     throw new HttpError(404, `there is no service "${wanted}"`, 'lbctl service list shows the services');
   }
   if (found.length > 1) {
-    const frontends = found.map(({ frontend }) => frontend).join(', ');
-    throw new HttpError(400, `"${wanted}" has several frontends`, `give one of ${frontends}`);
+    throw new HttpError(400, `"${wanted}" has several frontends`, `give one of ${found.join(', ')}`);
   }
-  const view = inspector.maglev(first.frontend);
+  const view = await runInSlices(inspector.maglev(first));
   if (view === undefined) throw new HttpError(404, `"${wanted}" is gone`, 'ask again');
   return { json: view };
 }
 
-function connections({ inspector }: RouteContext, query: URLSearchParams): Answer {
+async function connections({ inspector }: RouteContext, query: URLSearchParams): Promise<Answer> {
   const filter = parseConnectionFilter(query);
   const found: ConnectionView[] = [];
-  for (const flow of inspector.eachConnection()) {
+  for await (const flow of inSlices(inspector.connections())) {
     if (!matchesFilter(filter, flow)) continue;
     found.push(flow);
     if (found.length >= filter.limit) break;
   }
   return { json: found };
+}
+
+/** All services, as of one look at the maps. */
+async function* services({ inspector }: RouteContext): AsyncGenerator<ServiceView> {
+  yield* inSlices((await runInSlices(inspector.look())).services());
+}
+
+async function* backends(context: RouteContext): AsyncGenerator<unknown> {
+  for await (const { frontend, namespace, name, backends } of services(context)) {
+    for (const backend of backends) yield { frontend, service: `${namespace}/${name}`, ...backend };
+  }
 }
 
 async function reload({ agent }: RouteContext): Promise<Answer> {
@@ -85,16 +87,17 @@ async function reload({ agent }: RouteContext): Promise<Answer> {
 async function metricsText(context: RouteContext): Promise<Answer> {
   const { agent, inspector, metrics } = context;
   const { facts } = agent;
-  const text = await metrics.render({
-    status: await status(context),
-    services: inspector.services(),
-    stats: inspector.stats(),
-    pools: inspector.summary().pools,
+  const look = await runInSlices(inspector.look());
+  const pieces = metrics.render({
+    status: await status(context, look),
+    services: look.services(),
+    stats: { drops: look.drops(), events: look.events() },
+    pools: look.overview.pools,
     drained: facts.drained,
     startedAt: facts.startedAt,
     ...(facts.lastApplyAt === undefined ? {} : { lastApplyAt: facts.lastApplyAt }),
   });
-  return { text, contentType: metrics.contentType };
+  return { pieces, contentType: metrics.contentType };
 }
 
 /** Ready: what this node announces is served. A drained node is fine, but not ready. */
@@ -123,16 +126,12 @@ export function agentRoutes(context: RouteContext): Routes {
   const { inspector } = context;
   return {
     'GET /v1/status': async () => ({ json: await status(context) }),
-    'GET /v1/services': () => ({ json: inspector.services() }),
-    'GET /v1/backends': () => ({
-      json: inspector
-        .services()
-        .flatMap(({ frontend, namespace, name, backends }) =>
-          backends.map((backend) => ({ frontend, service: `${namespace}/${name}`, ...backend })),
-        ),
-    }),
+    'GET /v1/services': () => ({ items: services(context) }),
+    'GET /v1/backends': () => ({ items: backends(context) }),
     'GET /v1/connections': (query) => connections(context, query),
-    'GET /v1/stats': () => ({ json: inspector.stats() }),
+    'GET /v1/stats': async () => ({
+      json: await runInSlices(statsOf(await runInSlices(inspector.look()))),
+    }),
     'GET /v1/maglev': (query) => maglev(context, query),
     'POST /v1/drain': () => drain(context, true),
     'POST /v1/undrain': () => drain(context, false),

@@ -1,7 +1,5 @@
 /** What happens before the agent's loop: checks, kernel settings, and the dataplane on its devices. */
 import type { Config } from '../config/config.ts';
-import { readActualState } from '../dataplane/actual-state.ts';
-import { isVipKey } from '../dataplane/frontend-key.ts';
 import { type OpenClock, openJiffiesClock } from '../dataplane/jiffies-clock.ts';
 import { type Dataplane, openDataplane } from '../dataplane/open-dataplane.ts';
 import { buildProduct } from '../kernel/build-directory.ts';
@@ -69,9 +67,7 @@ async function openWithClock(
     clock,
     log,
   });
-  const actual = readActualState(dataplane.maps, kernel);
-  const servicesInMaps = [...actual.services.values()].filter(({ key }) => !isVipKey(key)).length;
-  return { dataplane, survey, hashSeed, problems, servicesInMaps };
+  return { dataplane, survey, hashSeed, problems, servicesInMaps: dataplane.serviceCount };
 }
 
 /** SNAT on the node's own address shares its ports with the node's sockets. */

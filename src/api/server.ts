@@ -8,11 +8,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type ErrorBody, HttpError } from './http-error.ts';
+import { jsonArray, sendPieces } from './send-pieces.ts';
 
-/** What a handler gives back: JSON, or text of a type of its own. */
+/** What a handler gives back: JSON, a JSON array of items, or text of a type of its own, also in pieces. */
 export type Answer =
   | { readonly status?: number; readonly json: unknown }
-  | { readonly status?: number; readonly text: string; readonly contentType: string };
+  | { readonly status?: number; readonly text: string; readonly contentType: string }
+  | { readonly items: AsyncIterable<unknown> }
+  | { readonly pieces: AsyncIterable<string | Uint8Array>; readonly contentType: string };
 
 export type Handler = (query: URLSearchParams) => Promise<Answer> | Answer;
 
@@ -28,7 +31,10 @@ export interface ApiServer {
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_URL_LENGTH = 4096;
 
-function send(response: ServerResponse, answer: Answer): void {
+/** Resolves when the answer is sent, or the client is gone. */
+async function send(response: ServerResponse, answer: Answer): Promise<void> {
+  if ('items' in answer) return sendPieces(response, 'application/json', jsonArray(answer.items));
+  if ('pieces' in answer) return sendPieces(response, answer.contentType, answer.pieces);
   const [body, type] =
     'json' in answer
       ? [`${JSON.stringify(answer.json)}\n`, 'application/json']
@@ -48,7 +54,7 @@ function sendError(response: ServerResponse, error: unknown, onError: (error: un
     ? { error: error.message, remedy: error.remedy }
     : { error: error instanceof Error ? error.message : String(error), remedy: "the agent's log says more" };
   if (response.headersSent) response.destroy();
-  else send(response, { status: known ? error.status : 500, json: body });
+  else void send(response, { status: known ? error.status : 500, json: body });
 }
 
 /** Reads the body to its end, so that the connection can be used again; throws 413 when it is too long. */
@@ -97,13 +103,12 @@ function makeServer(routes: Routes, onError: (error: unknown) => void): Server {
     { maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 },
     (request, response) => {
       response.on('error', () => undefined);
-      answerTo(routes, request).then(
-        (answer) => send(response, answer),
-        (error: unknown) => {
+      answerTo(routes, request)
+        .then((answer) => send(response, answer))
+        .catch((error: unknown) => {
           sendError(response, error, onError);
           if (!request.complete) request.destroy();
-        },
-      );
+        });
     },
   );
   server.on('clientError', (_error, socket) => {

@@ -13,6 +13,7 @@ import {
 } from '../layout/generated.ts';
 import { type IpAddress, readAddress } from '../net/address.ts';
 import type { DesiredService } from '../services/desired-state.ts';
+import { runAtOnce } from '../slices/run-in-slices.ts';
 import { type FrontendReference, readReferences } from './frontend-index.ts';
 import { type FrontendKey, keyNumber } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
@@ -84,14 +85,21 @@ export interface ActualState {
   readonly strayRanges: readonly SourceRange[];
 }
 
+/** Entries of an array that are looked at in one go: a fraction of a millisecond. */
+const AT_A_TIME = 1024;
+
 /** Of IPv4 48 bits, exact in a double; of IPv6 a bigint. The protocol is the service's. */
 export function endpointNumber(address: IpAddress, port: number): EndpointNumber {
   return typeof address === 'number' ? address * 0x10000 + port : (address << 16n) | BigInt(port);
 }
 
-export function readActualState(maps: DataplaneMaps, kernel: Pick<Kernel, 'entries'>): ActualState {
-  const references = readReferences(maps, kernel);
-  const byIndex = readServices(maps);
+/** May pause: whoever else may write the maps must not do so before it has ended. */
+export function* readActualState(
+  maps: DataplaneMaps,
+  kernel: Pick<Kernel, 'entries'>,
+): Generator<void, ActualState> {
+  const references = yield* readReferences(maps, kernel);
+  const byIndex = yield* readServices(maps);
   const services = new Map<number | bigint, ActualService>();
   const dangling: FrontendReference[] = [];
   const referenced = new Set<number>();
@@ -107,12 +115,13 @@ export function readActualState(maps: DataplaneMaps, kernel: Pick<Kernel, 'entri
     services.set(keyNumber(found.key), found);
     referenced.add(found.index);
   }
-  const ownerless = readBackends(maps, byIndex);
+  const ownerless = yield* readBackends(maps, byIndex);
   const unreferenced: ActualService[] = [];
   for (const found of byIndex) {
     if (found === undefined) continue;
     countSlots(maps, found);
     checkWindow(maps, found);
+    yield;
     if (!referenced.has(found.index)) unreferenced.push(found);
   }
   const sourceRanges = readSourceRanges(maps.others.source_ranges, kernel);
@@ -121,11 +130,26 @@ export function readActualState(maps: DataplaneMaps, kernel: Pick<Kernel, 'entri
   return { services, unreferenced, dangling, references, ownerless, sourceRanges, strayRanges };
 }
 
-function readServices(maps: DataplaneMaps): Array<ActualService | undefined> {
+/** How many services frontends lead to, without the entries for VIPs. */
+export function countServices(maps: DataplaneMaps, kernel: Pick<Kernel, 'entries'>): number {
+  const { view, stride, entries } = maps.arrays.services;
+  const { key } = serviceLayout.offsets;
+  const found = new Set<number>();
+  for (const { service } of runAtOnce(readReferences(maps, kernel))) {
+    if (service >= entries) continue;
+    const at = service * stride + key;
+    const isVip = view.getUint16(at + 16) === 0 && view.getUint8(at + 18) === 0;
+    if (!isVip && view.getUint8(at + 19) !== addressFamily.FAMILY_NONE) found.add(service);
+  }
+  return found.size;
+}
+
+function* readServices(maps: DataplaneMaps): Generator<void, Array<ActualService | undefined>> {
   const { view, stride, entries } = maps.arrays.services;
   const { key, table, flags } = serviceLayout.offsets;
   const found: Array<ActualService | undefined> = new Array(entries);
   for (let index = 1; index < entries; index++) {
+    if (index % AT_A_TIME === 0) yield;
     const at = index * stride;
     const family = view.getUint8(at + key + 19);
     if (family === addressFamily.FAMILY_NONE) continue;
@@ -149,16 +173,17 @@ function readServices(maps: DataplaneMaps): Array<ActualService | undefined> {
 }
 
 /** Gives each entry to its service; what is left over has none. */
-function readBackends(
+function* readBackends(
   maps: DataplaneMaps,
   services: ReadonlyArray<ActualService | undefined>,
-): ActualBackend[] {
-  const { view, stride, entries } = maps.arrays.backends;
+): Generator<void, ActualBackend[]> {
+  const { view, memory, stride, entries } = maps.arrays.backends;
   const { state, service } = backendLayout.offsets;
   const ownerless: ActualBackend[] = [];
   for (let index = 0; index < entries; index++) {
+    if (index % AT_A_TIME === 0) yield;
     const at = index * stride;
-    if (view.getUint8(at + state) === backendState.BACKEND_FREE) continue;
+    if (memory[at + state] === backendState.BACKEND_FREE) continue;
     const entry = readBackend(view, at, index);
     const owner = services[view.getUint32(at + service, true)];
     if (owner === undefined) {

@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredService, Problem } from '../services/desired-state.ts';
 import { runInSlices } from '../slices/run-in-slices.ts';
-import { type ActualService, readActualState } from './actual-state.ts';
+import { type ActualService, type ActualState, readActualState } from './actual-state.ts';
 import { FrontendIndex } from './frontend-index.ts';
 import { type FrontendKey, formatKey, keyNumber } from './frontend-key.ts';
 import { describeLacks, describeUnrouted } from './lack-problems.ts';
@@ -161,23 +161,31 @@ export class Applier {
 
   /** Reads everything back and finishes what a killed agent left half done. */
   async #readMirror(stores: Stores): Promise<Mirror> {
-    const { kernel, maps, agentNextHops, clock } = this.#options;
+    const { kernel } = this.#options;
     // Packets that began before a killed agent's last store must not meet a place that is used again.
     await kernel.gracePeriod();
-    const actual = readActualState(maps, kernel);
+    const { mirror, actual } = await runInSlices(this.#takeOver(stores), this.#options.slice);
+    await retireLeftovers(actual).run(this.#context(mirror, stores));
+    mirror.room.nextHops.sweep(stores);
+    return mirror;
+  }
+
+  /** Nobody else writes the maps until it has ended. */
+  *#takeOver(stores: Stores): Generator<void, { mirror: Mirror; actual: ActualState }> {
+    const { kernel, maps, agentNextHops, clock } = this.#options;
+    const actual = yield* readActualState(maps, kernel);
     const index = new FrontendIndex(maps, actual.references);
     for (const reference of actual.dangling) index.clear(stores, reference);
-    for (let bucket = 0; bucket < index.buckets; bucket++) index.setFlag(stores, bucket);
+    yield* index.setFlags(stores);
     const room = new Room(maps, actual, { agentNextHops }, clock);
+    yield* room.reserve(actual);
     const mirror = { services: actual.services, room, index };
     for (const service of [...actual.services.values(), ...actual.unreferenced]) {
       if (service.window.damaged === true) endWindow({ maps, stores }, service);
     }
     for (const range of actual.strayRanges) room.sources.remove(stores, range);
-    foldLeftovers(this.#context(mirror, stores));
-    await retireLeftovers(actual).run(this.#context(mirror, stores));
-    room.nextHops.sweep(stores);
-    return mirror;
+    yield* foldLeftovers(this.#context(mirror, stores));
+    return { mirror, actual };
   }
 
   async #converge(

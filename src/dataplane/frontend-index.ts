@@ -22,11 +22,18 @@ export interface FrontendReference {
 const SLOT_OFFSET = frontendBucket.offsets.slot;
 const FLAGS_OFFSET = frontendBucket.offsets.flags;
 
-/** Every reference there is. */
-export function readReferences(maps: DataplaneMaps, kernel: Pick<Kernel, 'entries'>): FrontendReference[] {
+/** Buckets that are looked at in one go. */
+const AT_A_TIME = 512;
+
+/** Every reference there is. May pause. */
+export function* readReferences(
+  maps: DataplaneMaps,
+  kernel: Pick<Kernel, 'entries'>,
+): Generator<void, FrontendReference[]> {
   const { frontends } = maps.arrays;
   const found: FrontendReference[] = [];
   for (let bucket = 0; bucket < frontends.entries; bucket++) {
+    if (bucket % AT_A_TIME === 0) yield;
     for (let slot = 0; slot < FRONTENDS_PER_BUCKET; slot++) {
       const at = bucket * frontends.stride + SLOT_OFFSET + slot * 8;
       const service = frontends.view.getUint32(at, true);
@@ -105,8 +112,12 @@ export class FrontendIndex {
     if (this.#array.view.getUint32(at, true) !== wanted) stores.word(this.#array, at, BigInt(wanted));
   }
 
-  get buckets(): number {
-    return this.#array.entries;
+  /** The same in all buckets; may pause. */
+  *setFlags(stores: Stores): Generator<void> {
+    for (let bucket = 0; bucket < this.#array.entries; bucket++) {
+      if (bucket % AT_A_TIME === 0) yield;
+      this.setFlag(stores, bucket);
+    }
   }
 
   #place(key: FrontendKey): { bucket: number; tag: number } {

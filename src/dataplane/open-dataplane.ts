@@ -6,7 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { ServiceHash } from '../maglev/service-hash.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredState } from '../services/desired-state.ts';
-import { type ActualService, readActualState } from './actual-state.ts';
+import { type ActualService, countServices } from './actual-state.ts';
 import { Applier, type ApplyReport } from './apply.ts';
 import { type DeviceHealth, DeviceLinks, type ManagedDevice } from './device-links.ts';
 import { type EgressDeviceEntry, writeEgressDevices } from './egress-map.ts';
@@ -170,8 +170,11 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       return applier.services;
     },
     get serviceCount() {
-      const services = applier.services ?? readActualState(maps, kernel).services;
-      return [...services.values()].filter(({ key }) => !isVipKey(key)).length;
+      const { services } = applier;
+      if (services === undefined) return countServices(maps, kernel);
+      let count = 0;
+      for (const { key } of services.values()) if (!isVipKey(key)) count += 1;
+      return count;
     },
     apply: (desired, how = {}) =>
       inOrder(() =>

@@ -15,13 +15,35 @@ import {
 import type { DataplaneMaps } from './maps.ts';
 import type { Stores } from './stores.ts';
 
-const WORDS = trafficCounters.size / 8;
+/** Words of `struct traffic_counters`. */
+export const TRAFFIC_WORDS = trafficCounters.size / 8;
+const WORDS = TRAFFIC_WORDS;
+/** Entries of a counter map that are read in one go. */
+export const AT_A_TIME = 2048;
 const FOLDED = trafficCounters.offsets.folded / 8;
 
 export interface TrafficContext {
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
   readonly counters: Pick<Kernel, 'sumPerCpu' | 'possibleCpus'>;
+}
+
+/** Counters of an entry that became its service's. */
+export interface Fold {
+  readonly index: number;
+  readonly service: number;
+  /** As in `struct traffic_counters`. */
+  readonly counted: BigUint64Array;
+}
+
+const watchers = new WeakMap<DataplaneMaps, Set<(fold: Fold) => void>>();
+
+/** Tells, until the answer is called, of each fold that adds to a service of these maps. */
+export function watchFolds(maps: DataplaneMaps, onFold: (fold: Fold) => void): () => void {
+  const all = watchers.get(maps) ?? new Set();
+  watchers.set(maps, all);
+  all.add(onFold);
+  return () => all.delete(onFold);
 }
 
 /** Names the time for which an entry of `backends` is free; never 0. */
@@ -60,18 +82,24 @@ export function foldTraffic({ maps, stores, counters }: TrafficContext, index: n
         value[word] = (total[word] as bigint) + (counted[word] as bigint);
       value[FOLDED] = life;
       stores.put(ofServices, new Uint8Array(Uint32Array.of(service).buffer), new Uint8Array(value.buffer));
+      for (const onFold of watchers.get(maps) ?? []) onFold({ index, service, counted });
     }
   }
   stores.clearCounters(ofBackends, index, 1);
 }
 
-/** Of all entries that a killed agent freed, and did not get to. */
-export function foldLeftovers(context: TrafficContext): void {
+/** Of all entries that a killed agent freed, and did not get to. May pause between entries. */
+export function* foldLeftovers(context: TrafficContext): Generator<void> {
   const { maps, counters } = context;
-  const words = counters.sumPerCpu(maps.others.backend_counters, 0, usedEntries(maps));
-  for (let index = 0; index < words.length / WORDS; index++) {
-    const counted = words.subarray(index * WORDS, (index + 1) * WORDS);
-    if (isFree(maps, index) && counted.some((word) => word !== 0n)) foldTraffic(context, index);
+  const entries = usedEntries(maps);
+  for (let first = 0; first < entries; first += AT_A_TIME, yield) {
+    const count = Math.min(AT_A_TIME, entries - first);
+    const words = counters.sumPerCpu(maps.others.backend_counters, first, count);
+    for (let entry = 0; entry < count; entry++) {
+      if (!isFree(maps, first + entry)) continue;
+      const counted = words.subarray(entry * WORDS, (entry + 1) * WORDS);
+      if (counted.some((word) => word !== 0n)) foldTraffic(context, first + entry);
+    }
   }
 }
 
@@ -82,21 +110,39 @@ export function sumByService(
   ofBackends: BigUint64Array,
 ): BigUint64Array {
   const sums = ofServices.slice();
-  for (let index = 0; index < ofBackends.length / WORDS; index++) {
-    const at = ownerOf(maps, index) * WORDS;
-    if (at >= sums.length) continue;
-    if (isFree(maps, index) && ofServices[at + FOLDED] === lifeOf(maps, index)) continue;
-    for (let word = 0; word < FOLDED; word++) {
-      const counted = ofBackends[index * WORDS + word] as bigint;
-      if (counted !== 0n) sums[at + word] = (sums[at + word] as bigint) + counted;
-    }
-  }
+  addBackends(maps, sums, ofBackends, 0);
   return sums;
 }
 
+/** Adds to the sums of services what entries of `backends` counted, from `first` on, also of those not folded yet. */
+export function addBackends(
+  maps: DataplaneMaps,
+  sums: BigUint64Array,
+  ofBackends: BigUint64Array,
+  first: number,
+): void {
+  for (let entry = 0; entry < ofBackends.length / WORDS; entry++) {
+    const counted = ofBackends.subarray(entry * WORDS, (entry + 1) * WORDS);
+    if (counted.every((word) => word === 0n)) continue;
+    const index = first + entry;
+    const service = ownerOf(maps, index);
+    if (isFree(maps, index) && sums[service * WORDS + FOLDED] === lifeOf(maps, index)) continue;
+    addWords(sums, service, counted);
+  }
+}
+
+/** A service that has no place in the sums is left out. */
+export function addWords(sums: BigUint64Array, service: number, counted: BigUint64Array): void {
+  const at = service * WORDS;
+  if (at >= sums.length) return;
+  for (let word = 0; word < FOLDED; word++) {
+    sums[at + word] = (sums[at + word] as bigint) + (counted[word] as bigint);
+  }
+}
+
 function isFree(maps: DataplaneMaps, index: number): boolean {
-  const { view, stride } = maps.arrays.backends;
-  return view.getUint8(index * stride + backendLayout.offsets.state) === backendState.BACKEND_FREE;
+  const { memory, stride } = maps.arrays.backends;
+  return memory[index * stride + backendLayout.offsets.state] === backendState.BACKEND_FREE;
 }
 
 /** How many entries from the first on may ever have held a backend. */

@@ -25,6 +25,7 @@ export class Room {
   readonly services: IndexPool;
   readonly vips: IndexPool;
 
+  /** Everything but {@link reserve}. */
   constructor(maps: DataplaneMaps, actual: ActualState, limits: RoomLimits, clock: JiffiesClock) {
     this.slots = new SlotPool(maps.arrays.maglev_slots.entries);
     this.blocks = new BackendBlocks(maps.arrays.backends.entries);
@@ -34,7 +35,14 @@ export class Room {
     const counted = maps.others.service_counters.maxEntries;
     this.services = new IndexPool(1, counted, used);
     this.vips = new IndexPool(counted, maps.arrays.services.entries, used);
-    for (const service of [...actual.services.values(), ...actual.unreferenced]) this.#reserve(service);
+  }
+
+  /** Takes what is used already; to be run to its end before anything is allocated. */
+  *reserve(actual: ActualState): Generator<void> {
+    for (const service of [...actual.services.values(), ...actual.unreferenced]) {
+      this.#reserve(service);
+      yield;
+    }
     for (const entry of actual.ownerless) {
       this.blocks.reserve(entry.index);
       this.#adopt(entry);

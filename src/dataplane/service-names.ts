@@ -75,14 +75,19 @@ export function nameOfFrontend({ frontend: { vip, port, protocol } }: DesiredSer
 
 export function frontendNames(service: DesiredService): FrontendNames {
   const { namespace, name, portName, type, backends } = service;
+  let names: FrontendNames['backends'] | undefined;
   return {
     namespace,
     name,
     ...(portName === undefined ? {} : { portName }),
     type,
-    backends: Object.fromEntries(
-      backends.filter(hasNames).map((backend) => [nameOfBackend(backend), backendNames(backend)]),
-    ),
+    // Many only ask for the name of the service.
+    get backends() {
+      names ??= Object.fromEntries(
+        backends.filter(hasNames).map((backend) => [nameOfBackend(backend), backendNames(backend)]),
+      );
+      return names;
+    },
   };
 }
 

@@ -3,23 +3,22 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServiceView, StatsView, StatusView } from '../api/types.ts';
 import type { PoolFill } from '../dataplane/inspect/open-inspector.ts';
-import { withPort } from '../net/with-port.ts';
+import { inSlices } from '../slices/run-in-slices.ts';
 import { type MetricDefinition, type MetricKey, metricTable } from './metric-table.ts';
+import { addServices, isOfService, newSeries } from './service-series.ts';
 
-/** All that a scrape shows, as of one moment. */
+/** All that a scrape shows. */
 export interface MetricsInput {
   readonly status: StatusView;
-  readonly services: readonly ServiceView[];
-  readonly stats: StatsView;
+  /** Made one by one while the text is written. */
+  readonly services: Iterable<ServiceView>;
+  readonly stats: Pick<StatsView, 'drops' | 'events'>;
   readonly pools: readonly PoolFill[];
   readonly drained: boolean;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly lastApplyAt?: number;
 }
-
-/** Series for each backend up to this many backends: four counters of two directions are enough then. */
-export const MAX_BACKEND_SERIES = 10_000;
 
 /** From a slice change in a small table to the first load of ten thousand services. */
 const APPLY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -45,7 +44,7 @@ export class Metrics {
         labelNames: [...definition.labels],
         registers: [this.#registry],
       };
-      if (definition.type === 'histogram') continue;
+      if (definition.type === 'histogram' || isOfService(key)) continue;
       this.#metrics.set(key, definition.type === 'counter' ? new Counter(options) : new Gauge(options));
     }
     this.#applyDuration = new Histogram({
@@ -69,13 +68,19 @@ export class Metrics {
   }
 
   /** The text of a scrape. */
-  render(input: MetricsInput): Promise<string> {
+  async *render(input: MetricsInput): AsyncGenerator<string | Uint8Array> {
+    const series = newSeries();
+    const sums = await addServices(series, input.services);
+    // From here to the text nothing else runs in between: another scrape sets the same metrics.
     for (const metric of this.#metrics.values()) metric.reset();
     this.#setAgent(input);
     this.#setState(input);
-    this.#setServices(input.services);
     this.#setStats(input.stats);
-    return this.#registry.metrics();
+    this.#set('services', sums.services);
+    for (const state of ['active', 'draining'] as const) this.#set('backends', sums[state], { state });
+    this.#set('backendsOmitted', sums.omitted);
+    yield await this.#registry.metrics();
+    for (const each of Object.values(series)) yield* inSlices(each.pieces());
   }
 
   /** Absolute values: the maps count, not we, so counters are set rather than raised. */
@@ -147,49 +152,7 @@ export class Metrics {
     this.#set('controllerWrites', failed, { what: 'failed' });
   }
 
-  #setServices(services: readonly ServiceView[]): void {
-    this.#set('services', services.length);
-    const totals = { active: 0, draining: 0 };
-    let shown = 0;
-    let omitted = 0;
-    for (const service of services) {
-      const labels = { namespace: service.namespace, service: service.name, frontend: service.frontend };
-      this.#setTraffic('service', labels, service.traffic);
-      this.#set('serviceFlows', service.traffic.flows, labels);
-      this.#set('serviceActiveFlows', service.activeFlows, labels);
-      const states = { active: 0, draining: 0 };
-      for (const backend of service.backends) states[backend.state] += 1;
-      for (const state of ['active', 'draining'] as const) {
-        totals[state] += states[state];
-        this.#set('serviceBackends', states[state], { ...labels, state });
-      }
-      for (const [reason, count] of Object.entries(service.drops)) {
-        if (count > 0) this.#set('serviceDrops', count, { ...labels, reason });
-      }
-      // All backends of a service or none, so that sums over a service mean something.
-      if (shown + service.backends.length > MAX_BACKEND_SERIES) {
-        omitted += service.backends.length;
-        continue;
-      }
-      shown += service.backends.length;
-      for (const backend of service.backends) {
-        const backendLabels = { ...labels, backend: withPort(backend.address, backend.port) };
-        this.#setTraffic('backend', backendLabels, backend.traffic);
-        this.#set('backendFlows', backend.traffic.flows, backendLabels);
-      }
-    }
-    for (const state of ['active', 'draining'] as const) this.#set('backends', totals[state], { state });
-    this.#set('backendsOmitted', omitted);
-  }
-
-  #setTraffic(of: 'service' | 'backend', labels: Labels, traffic: ServiceView['traffic']): void {
-    this.#set(`${of}Packets`, traffic.packetsIn, { ...labels, direction: 'in' });
-    this.#set(`${of}Packets`, traffic.packetsOut, { ...labels, direction: 'out' });
-    this.#set(`${of}Bytes`, traffic.bytesIn, { ...labels, direction: 'in' });
-    this.#set(`${of}Bytes`, traffic.bytesOut, { ...labels, direction: 'out' });
-  }
-
-  #setStats(stats: StatsView): void {
+  #setStats(stats: MetricsInput['stats']): void {
     for (const { reason, packets, bytes } of stats.drops) {
       this.#set('drops', packets, { reason });
       this.#set('dropBytes', bytes, { reason });

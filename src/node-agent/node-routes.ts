@@ -40,7 +40,7 @@ async function reload({ agent }: NodeRouteContext): Promise<Answer> {
 async function metricsText({ agent, metrics, version }: NodeRouteContext): Promise<Answer> {
   const status = nodeStatus(agent, version);
   const { targets } = agent.config.limits;
-  const text = await metrics.render({
+  const pieces = metrics.render({
     status,
     services: nodeServiceViews(agent.inspection),
     stats: nodeStats(agent.inspection),
@@ -52,7 +52,7 @@ async function metricsText({ agent, metrics, version }: NodeRouteContext): Promi
     startedAt: agent.startedAt,
     ...(agent.lastApplyAt === undefined ? {} : { lastApplyAt: agent.lastApplyAt }),
   });
-  return { text, contentType: metrics.contentType };
+  return { pieces, contentType: metrics.contentType };
 }
 
 /** Ready: programs are on all devices, and the source has been applied. */

@@ -3,7 +3,7 @@ import type { BackendView, ConnectionView, ServiceView, StatsView, TrafficView }
 import { formatKey, protocolName } from '../dataplane/frontend-key.ts';
 import { plainName } from '../dataplane/inspect/counter-help.ts';
 import { isExpired } from '../dataplane/inspect/flow-counts.ts';
-import { addTraffic, trafficAt } from '../dataplane/inspect/snapshot.ts';
+import { addTraffic, trafficAt } from '../dataplane/inspect/read-traffic.ts';
 import type { JiffiesClock } from '../dataplane/next-hop-table.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { flowState, flowStateNames, nodeFlow, nodeFlowKey, nodeFlowPlace } from '../layout/generated.ts';

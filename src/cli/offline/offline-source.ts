@@ -1,10 +1,12 @@
 /** The views from the pinned maps, when there is no agent. Imported only then: it takes libbpf and zod. */
 import { readdirSync, statSync } from 'node:fs';
 import type { ServiceView } from '../../api/types.ts';
+import { statsOf } from '../../dataplane/inspect/open-inspector.ts';
 import { mapsDirectory, pinPath } from '../../dataplane/maps.ts';
 import { type Kernel, KernelError } from '../../kernel/kernel.ts';
 import { openKernel } from '../../kernel/libbpf.ts';
 import { layout } from '../../layout/generated.ts';
+import { runAtOnce } from '../../slices/run-in-slices.ts';
 import { type AgentUnreachableError, CliError, needsAgent } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Locations } from '../locations.ts';
@@ -51,15 +53,17 @@ function sourceOf(
   return {
     origin: 'maps',
     status: () =>
-      read(async () => offlineStatus(await readFacts(kernel, locations, names(), inspector.summary()))),
+      read(async () =>
+        offlineStatus(await readFacts(kernel, locations, names(), runAtOnce(inspector.overview()))),
+      ),
     problems: () => Promise.reject(needsAgent('problems', absence)),
-    services: () => read(() => inspector.services()),
+    services: () => read(() => [...runAtOnce(inspector.look()).services()]),
     // The command filters what it is given: maps are read as a whole anyway.
-    connections: () => read(() => inspector.connections()),
-    stats: () => read(() => inspector.stats()),
+    connections: () => read(() => [...inspector.connections()]),
+    stats: () => read(() => runAtOnce(statsOf(runAtOnce(inspector.look())))),
     maglev: ({ frontend }: ServiceView) =>
       read(() => {
-        const view = inspector.maglev(frontend);
+        const view = runAtOnce(inspector.maglev(frontend));
         if (view !== undefined) return view;
         const remedy = 'lbctl service list shows the services.';
         throw new CliError(EXIT.notFound, `The service ${frontend} is gone.`, remedy);

@@ -4,17 +4,24 @@
  */
 import type { ConnectionView, MaglevView, ServiceView, StatsView } from '../../api/types.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { IpAddress } from '../../net/address.ts';
 import { formatKey } from '../frontend-key.ts';
-import { type DataplaneMaps, openPinnedDataplane } from '../maps.ts';
+import { openPinnedDataplane } from '../maps.ts';
 import type { JiffiesClock } from '../next-hop-table.ts';
 import { agentNextHops } from '../room.ts';
-import type { ServiceNames } from '../service-names.ts';
+import type { FrontendNames, ServiceNames } from '../service-names.ts';
 import { linesOf, tableSlots } from '../table-word.ts';
 import { connectionViews } from './connection-views.ts';
 import { type CounterName, DROP_COUNTERS, EVENT_COUNTERS } from './counter-help.ts';
 import { windowView } from './remembered-views.ts';
 import { maglevView, serviceView } from './service-views.ts';
-import { type InspectionContext, type Snapshot, takeSnapshot } from './snapshot.ts';
+import {
+  type InspectionContext,
+  listServices,
+  type ServiceList,
+  type Snapshot,
+  takeSnapshot,
+} from './snapshot.ts';
 
 /** How full a part of the maps is, in entries. */
 export interface PoolFill {
@@ -34,16 +41,27 @@ export interface MapsOverview {
   readonly pools: readonly PoolFill[];
 }
 
-/** Each call looks at the maps anew. */
+/** What one look has found. */
+export interface MapsLook {
+  readonly overview: MapsOverview;
+  /** One by one; those that were taken out since are left out. */
+  services(): Generator<ServiceView>;
+  /** The services of it one by one. */
+  traffic(): Generator<StatsView['services'][number]>;
+  drops(): StatsView['drops'];
+  events(): StatsView['events'];
+}
+
+/** Each call looks at the maps anew. Generators may pause at each `yield`. */
 export interface MapsInspector {
-  services(): ServiceView[];
-  connections(): ConnectionView[];
-  /** The same one by one, for whoever stops early. */
-  eachConnection(): Generator<ConnectionView>;
-  stats(): StatsView;
+  look(): Generator<void, MapsLook>;
+  /** Without a look at the counters. */
+  overview(): Generator<void, MapsOverview>;
+  connections(): Generator<ConnectionView>;
+  /** Services that a name means: `10.1.0.2:53/UDP`, `namespace/name`, either with `:port` or `:portName`. */
+  frontendsOf(name: string): Generator<void, string[]>;
   /** Undefined when no service has the frontend (`10.1.0.2:53/UDP`). */
-  maglev(frontend: string): MaglevView | undefined;
-  summary(): MapsOverview;
+  maglev(frontend: string): Generator<void, MaglevView | undefined>;
 }
 
 export interface OpenInspectorOptions {
@@ -61,27 +79,54 @@ export function openInspector(options: OpenInspectorOptions): MapsInspector | un
 
 export function inspectMaps(context: InspectionContext): MapsInspector {
   const { kernel, maps } = context;
-  const snapshot = () => takeSnapshot(context);
   return {
-    services() {
-      const now = snapshot();
-      return now.services.map((service) => serviceView(maps, now, service));
+    *look() {
+      const now = yield* takeSnapshot(context);
+      return mapsLook(context, now, yield* overview(context, now));
     },
-    connections: () => [...connectionViews(context)],
-    eachConnection: () => connectionViews(context),
-    stats: () => statsView(kernel, maps, snapshot()),
-    maglev(frontend) {
-      const now = snapshot();
-      const service = now.services.find(({ key }) => formatKey(key) === frontend);
+    *overview() {
+      return yield* overview(context, yield* listServices(context));
+    },
+    connections: () => connectionViews(context),
+    *frontendsOf(name) {
+      const { services, names } = yield* listServices(context);
+      const found: string[] = [];
+      for (const { key } of services) {
+        const frontend = formatKey(key);
+        if (spellingsOf(frontend, key.port, names.frontend(frontend)).includes(name)) found.push(frontend);
+        yield;
+      }
+      return found;
+    },
+    *maglev(frontend) {
+      const { services, names, current } = yield* listServices(context);
+      const listed = services.find(({ key }) => formatKey(key) === frontend);
+      const window = listed && (yield* windowView(kernel, context, listed));
+      const service = listed && current(listed);
       if (service === undefined) return undefined;
-      const window = windowView(kernel, context, service);
-      return { ...maglevView(maps, now, service), ...(window === undefined ? {} : { window }) };
+      return { ...maglevView(maps, names, service), ...(window === undefined ? {} : { window }) };
     },
-    summary: () => overview(context, snapshot()),
   };
 }
 
-function statsView(kernel: Kernel, maps: DataplaneMaps, now: Snapshot): StatsView {
+/** As the API shows it; may pause. */
+export function* statsOf(look: MapsLook): Generator<void, StatsView> {
+  const services: StatsView['services'] = [];
+  for (const each of look.traffic()) {
+    services.push(each);
+    yield;
+  }
+  return { drops: look.drops(), events: look.events(), services };
+}
+
+function spellingsOf(frontend: string, port: number, names: FrontendNames | undefined): string[] {
+  if (names === undefined) return [frontend];
+  const name = `${names.namespace}/${names.name}`;
+  const spellings = [frontend, name, `${name}:${port}`];
+  return names.portName === undefined ? spellings : [...spellings, `${name}:${names.portName}`];
+}
+
+function mapsLook({ kernel, maps }: InspectionContext, now: Snapshot, overview: MapsOverview): MapsLook {
   const count = (map: 'drop_counters' | 'event_counters', names: readonly CounterName[]) => {
     const words = kernel.sumPerCpu(maps.others[map], 0, maps.others[map].maxEntries);
     return names.map(({ index, name, help }) => {
@@ -90,29 +135,46 @@ function statsView(kernel: Kernel, maps: DataplaneMaps, now: Snapshot): StatsVie
     });
   };
   return {
-    drops: count('drop_counters', DROP_COUNTERS).map(({ name, ...rest }) => ({ reason: name, ...rest })),
-    events: count('event_counters', EVENT_COUNTERS).map(({ name, ...rest }) => ({ event: name, ...rest })),
-    services: now.services.map((service) => {
-      const frontend = formatKey(service.key);
-      const names = now.names.frontend(frontend);
-      return {
-        frontend,
-        name: names === undefined ? '' : `${names.namespace}/${names.name}`,
-        traffic: now.serviceTraffic(service.index),
-        drops: now.serviceDrops(service.index),
-      };
-    }),
+    overview,
+    *services() {
+      for (const listed of now.services) {
+        const service = now.current(listed);
+        if (service !== undefined) yield serviceView(maps, now, service);
+      }
+    },
+    *traffic() {
+      for (const { key, index } of now.services) {
+        const frontend = formatKey(key);
+        const names = now.names.frontend(frontend);
+        yield {
+          frontend,
+          name: names === undefined ? '' : `${names.namespace}/${names.name}`,
+          traffic: now.traffic.ofService(index),
+          drops: now.serviceDrops(index),
+        };
+      }
+    },
+    drops: () =>
+      count('drop_counters', DROP_COUNTERS).map(({ name, ...rest }) => ({ reason: name, ...rest })),
+    events: () =>
+      count('event_counters', EVENT_COUNTERS).map(({ name, ...rest }) => ({ event: name, ...rest })),
   };
 }
 
-function overview({ kernel, maps }: InspectionContext, now: Snapshot): MapsOverview {
+function* overview(
+  { kernel, maps }: InspectionContext,
+  { services, flows }: ServiceList,
+): Generator<void, MapsOverview> {
   const { arrays, others } = maps;
-  const members = now.services.reduce((sum, service) => sum + service.members.size, 0);
-  const former = now.services.reduce((sum, service) => sum + service.former.length, 0);
-  const addresses = new Set(
-    now.services.flatMap(({ members }) => [...members.values()].map(({ address }) => address)),
-  );
-  const lines = now.services.reduce((sum, { table }) => sum + linesOf(tableSlots(table)), 0);
+  const addresses = new Set<IpAddress>();
+  let [members, former, lines] = [0, 0, 0];
+  for (const service of services) {
+    members += service.members.size;
+    former += service.former.length;
+    lines += linesOf(tableSlots(service.table));
+    for (const { address } of service.members.values()) addresses.add(address);
+    yield;
+  }
   const perCpu = [others.service_counters, others.backend_counters, others.service_drops];
   const mapsBytes =
     Object.values(arrays).reduce((sum, { memory }) => sum + memory.length, 0) +
@@ -126,17 +188,17 @@ function overview({ kernel, maps }: InspectionContext, now: Snapshot): MapsOverv
     ].reduce((sum, { keySize, valueSize, maxEntries }) => sum + (keySize + valueSize) * maxEntries, 0) +
     perCpu.reduce((sum, map) => sum + map.valueSize * map.maxEntries * kernel.possibleCpus, 0);
   return {
-    services: now.services.length,
+    services: services.length,
     backends: members,
-    activeFlows: now.flows.active,
-    snat: { records: arrays.flow_records.entries, used: now.flows.used },
+    activeFlows: flows.active,
+    snat: { records: arrays.flow_records.entries, used: flows.used },
     mapsBytes,
     pools: [
-      { pool: 'services', capacity: others.service_counters.maxEntries - 1, used: now.services.length },
+      { pool: 'services', capacity: others.service_counters.maxEntries - 1, used: services.length },
       { pool: 'backends', capacity: arrays.backends.entries, used: members + former },
       { pool: 'slot-lines', capacity: arrays.maglev_slots.entries, used: lines },
       { pool: 'next-hops', capacity: agentNextHops(arrays.next_hops.entries) - 1, used: addresses.size },
-      { pool: 'flow-records', capacity: arrays.flow_records.entries, used: now.flows.used },
+      { pool: 'flow-records', capacity: arrays.flow_records.entries, used: flows.used },
     ],
   };
 }

@@ -75,17 +75,21 @@ function backendName(maps: DataplaneMaps, index: number, generation: number): st
   );
 }
 
-/** Undefined: all slots are ordinary ones. */
-export function windowView(
+/** Undefined: all slots are ordinary ones. May pause: it looks at all flows that are remembered. */
+export function* windowView(
   kernel: Pick<Kernel, 'batches'>,
   { maps, clock }: { readonly maps: DataplaneMaps; readonly clock: JiffiesClock },
   { key, window }: ActualService,
-): MaglevView['window'] {
+): Generator<void, MaglevView['window']> {
   if (window.tracked === 0 && window.oldest.sizeClass === 0) return undefined;
   const left = window.length - ageOf(clock.now(), window.start);
   const isOpen = window.oldest.sizeClass !== 0 && left >= 0;
   let remembered = 0;
-  for (const view of rememberedFrontends(kernel, maps)) if (view === formatKey(key)) remembered += 1;
+  const frontend = formatKey(key);
+  for (const each of rememberedFrontends(kernel, maps)) {
+    if (each === frontend) remembered += 1;
+    yield;
+  }
   return {
     open: isOpen,
     endsInSeconds: isOpen ? Math.ceil(left / clock.hz) : 0,

@@ -13,10 +13,12 @@ import type { ActualBackend, ActualService } from '../actual-state.ts';
 import { formatKey, protocolName } from '../frontend-key.ts';
 import type { DataplaneMaps } from '../maps.ts';
 import { modeOfFlags } from '../service-flags.ts';
-import { type BackendNames, type FrontendNames, nameOfBackend } from '../service-names.ts';
+import { type BackendNames, type FrontendNames, nameOfBackend, type ServiceNames } from '../service-names.ts';
 import { tableSlots } from '../table-word.ts';
-import { addTraffic, type Snapshot } from './snapshot.ts';
+import { addTraffic } from './read-traffic.ts';
+import type { Snapshot } from './snapshot.ts';
 
+/** In one piece: the service is as it is now, its counters are as of the snapshot. */
 export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: ActualService): ServiceView {
   const frontend = formatKey(service.key);
   const names = snapshot.names.frontend(frontend);
@@ -38,7 +40,7 @@ export function serviceView(maps: DataplaneMaps, snapshot: Snapshot, service: Ac
     tableSize: tableSlots(service.table),
     backends,
     activeFlows: backends.reduce((sum, { activeFlows }) => sum + activeFlows, 0),
-    traffic: snapshot.serviceTraffic(service.index),
+    traffic: snapshot.traffic.ofService(service.index),
     drops: snapshot.serviceDrops(service.index),
   };
 }
@@ -76,13 +78,13 @@ function backendView(
     ...(node === undefined ? {} : { node }),
     nextHop: nextHopOf(maps, entry.nextHop),
     activeFlows: lives.reduce((sum, { index }) => sum + (snapshot.flows.byBackend[index] ?? 0), 0),
-    traffic: lives.map(({ index }) => snapshot.backendTraffic(index)).reduce(addTraffic),
+    traffic: lives.map((life) => snapshot.traffic.ofBackend(life)).reduce(addTraffic),
   };
 }
 
-export function maglevView(maps: DataplaneMaps, snapshot: Snapshot, service: ActualService): MaglevView {
+export function maglevView(maps: DataplaneMaps, stored: ServiceNames, service: ActualService): MaglevView {
   const frontend = formatKey(service.key);
-  const names = snapshot.names.frontend(frontend);
+  const names = stored.frontend(frontend);
   const slots = tableSlots(service.table);
   const members = [...service.members.values()]
     .filter((entry) => entry.slots > 0 || weightOf(names, entry) > 0)
@@ -114,16 +116,15 @@ export function tableFingerprint(maps: DataplaneMaps, service: ActualService): s
   const byPosition = new Map(
     [...service.members.values()].map((entry) => [entry.index - service.table.block, entry]),
   );
-  const hash = createHash('sha256');
   const identities = new Map(
     [...byPosition].map(([position, entry]) => [position, identityBytes(entry, service.key.protocol)]),
   );
   const unknown = identityBytes({ address: 0, port: 0 }, service.key.protocol);
-  for (let slot = 0; slot < slots; slot++) {
+  const named = Array.from({ length: slots }, (_, slot) => {
     const position = memory.readUInt16LE(service.table.line * stride + slot * 2) & SLOT_BACKEND;
-    hash.update(identities.get(position) ?? unknown);
-  }
-  return hash.digest('hex').slice(0, 16);
+    return identities.get(position) ?? unknown;
+  });
+  return createHash('sha256').update(Buffer.concat(named)).digest('hex').slice(0, 16);
 }
 
 function identityBytes({ address, port }: Pick<ActualBackend, 'address' | 'port'>, protocol: number): Buffer {

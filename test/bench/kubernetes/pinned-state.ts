@@ -3,6 +3,7 @@ import { readReferences } from '../../../src/dataplane/frontend-index.ts';
 import { type DataplaneMaps, openPinnedDataplane } from '../../../src/dataplane/maps.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { backend, backendState, service } from '../../../src/layout/generated.ts';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
 import { PINS } from './agent-process.ts';
 
 const IPV4_BYTES = 4;
@@ -29,7 +30,7 @@ export class PinnedState {
   /** Services that packets reach: a frontend leads there, and the table is live. */
   servedServices(): number {
     const { view, stride } = this.#maps.arrays.services;
-    return readReferences(this.#maps, this.#kernel).filter(
+    return runAtOnce(readReferences(this.#maps, this.#kernel)).filter(
       ({ service: index }) => view.getBigUint64(index * stride + service.offsets.table, true) !== 0n,
     ).length;
   }

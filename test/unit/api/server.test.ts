@@ -33,10 +33,36 @@ async function start(): Promise<void> {
       'GET /bad': () => {
         throw new HttpError(400, 'bad value', 'give a good one');
       },
+      'GET /items': () => ({ items: items() }),
+      'GET /none': () => ({ items: asynchronous([]) }),
+      'GET /pieces': () => ({ pieces: asynchronous(['a', Buffer.from('b')]), contentType: 'text/x' }),
+      'GET /late-bug': () => ({ items: failing(50_000) }),
+      'GET /early-bug': () => ({ items: failing(0) }),
       'GET /bug': () => Promise.reject(new Error('a bug')),
     },
     (error) => errors.push(error),
   );
+}
+
+async function* asynchronous<T>(values: readonly T[]): AsyncGenerator<T> {
+  yield* values;
+}
+
+let given = 0;
+let ended = false;
+const MANY = 200_000;
+
+async function* items(): AsyncGenerator<unknown> {
+  try {
+    for (given = 0; given < MANY; given++) yield { given };
+  } finally {
+    ended = true;
+  }
+}
+
+async function* failing(after: number): AsyncGenerator<unknown> {
+  for (let n = 0; n < after; n++) yield { n };
+  throw new Error('a bug');
 }
 
 interface Reply {
@@ -94,6 +120,44 @@ describe('the API server', () => {
     expect(await ask('POST', '/v1/drain', 'x'.repeat(100_000)).catch(() => ({ status: 413 }))).toMatchObject({
       status: 413,
     });
+  });
+
+  test('sends long answers in pieces', async () => {
+    await start();
+    const { status, body } = await ask('GET', '/items');
+    expect(status).toBe(200);
+    const all = JSON.parse(body) as Array<{ given: number }>;
+    expect(all.length).toBe(MANY);
+    expect(all.every((item, index) => item.given === index)).toBe(true);
+    expect(await ask('GET', '/none')).toEqual({ status: 200, body: '[]\n' });
+    expect(await ask('GET', '/pieces')).toEqual({ status: 200, body: 'ab' });
+    expect(await ask('HEAD', '/items')).toEqual({ status: 200, body: '' });
+  });
+
+  test('an error in the middle breaks the answer off, one at its beginning is told', async () => {
+    await start();
+    await expect(ask('GET', '/late-bug')).rejects.toThrow();
+    expect(errors.map(String)).toEqual(['Error: a bug']);
+    expect((await ask('GET', '/early-bug')).status).toBe(500);
+    expect((await ask('GET', '/text')).status).toBe(200);
+  });
+
+  test('makes no more than a client takes, and ends when it goes', async () => {
+    await start();
+    ended = false;
+    const client = connect(socket);
+    client.write('GET /items HTTP/1.1\r\nhost: a\r\n\r\n');
+    client.pause();
+    for (let before = -1, same = 0; same < 100; before = given) {
+      await new Promise((resolve) => setImmediate(resolve));
+      same = given > 0 && given === before ? same + 1 : 0;
+    }
+    expect(given).toBeLessThan(MANY);
+    expect(ended).toBe(false);
+    client.destroy();
+    while (!ended) await new Promise((resolve) => setImmediate(resolve));
+    expect(given).toBeLessThan(MANY);
+    expect(errors).toEqual([]);
   });
 
   test('is open to owner and group only, from the first moment', async () => {

@@ -1,8 +1,13 @@
 /** What the maps say, as the API shows it. */
 import { expect, test } from 'vitest';
 import { Applier } from '../../../src/dataplane/apply.ts';
-import { inspectMaps } from '../../../src/dataplane/inspect/open-inspector.ts';
-import { nameOfFrontend, namesOf, unknownNames } from '../../../src/dataplane/service-names.ts';
+import { inspectMaps, statsOf } from '../../../src/dataplane/inspect/open-inspector.ts';
+import {
+  nameOfFrontend,
+  namesOf,
+  type ServiceNames,
+  unknownNames,
+} from '../../../src/dataplane/service-names.ts';
 import { kernelStores } from '../../../src/dataplane/stores.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import {
@@ -15,6 +20,7 @@ import {
   flowState,
 } from '../../../src/layout/generated.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
 const HZ = 100;
@@ -67,9 +73,22 @@ async function setUp(counters: Record<string, Record<number, bigint>> = {}) {
   await applier.apply([DNS], { ownAddresses: [], deletions: true });
   Object.assign(kernel.counters, counters);
   const names = namesOf(byFrontend(DNS), CONFIG, HZ);
-  const inspect = (known = names) =>
-    inspectMaps({ kernel: kernel as unknown as Kernel, maps: kernel.maps, clock, names: () => known });
-  return { kernel, inspect };
+  return { kernel, applier, names, inspect: (known = names) => inspecting(kernel, known) };
+}
+
+/** Each view in one go. */
+function inspecting(kernel: FakeKernel, names: ServiceNames) {
+  const { maps } = kernel;
+  const inspector = inspectMaps({ kernel: kernel as unknown as Kernel, maps, clock, names: () => names });
+  const look = () => runAtOnce(inspector.look());
+  return {
+    services: () => [...look().services()],
+    stats: () => runAtOnce(statsOf(look())),
+    summary: () => runAtOnce(inspector.overview()),
+    connections: () => [...inspector.connections()],
+    maglev: (frontend: string) => runAtOnce(inspector.maglev(frontend)),
+    frontendsOf: (name: string) => runAtOnce(inspector.frontendsOf(name)),
+  };
 }
 
 /** Index of the backend's entry. */
@@ -191,7 +210,7 @@ test('IPv6: services, source ranges, flows and their SNAT address', async () => 
   };
   const names = namesOf(byFrontend(direct, six), { ...CONFIG, snat }, HZ);
   const { maps } = kernel;
-  const inspect = inspectMaps({ kernel: kernel as unknown as Kernel, maps, clock, names: () => names });
+  const inspect = inspecting(kernel, names);
   const [one, two] = inspect.services();
   expect(one).toMatchObject({ frontend: '10.1.0.2:53/UDP', mode: 'gue' });
   expect(two).toMatchObject({
@@ -256,13 +275,18 @@ test('the fingerprint of a table is that of its identities, not of its indexes',
   await applier.apply([{ ...DNS, backends: DNS.backends.slice(1) }], scope);
   await applier.apply([DNS], scope);
   const names = namesOf(byFrontend(DNS), CONFIG, HZ);
-  const other = inspectMaps({
-    kernel: kernel as unknown as Kernel,
-    maps: kernel.maps,
-    clock,
-    names: () => names,
-  });
+  const other = inspecting(kernel, names);
   expect(entryOf(kernel, 1)).not.toBe(entryOf(one.kernel, 1));
   expect(other.maglev('10.1.0.2:53/UDP')?.fingerprint).toBe(view?.fingerprint);
   expect(other.maglev('10.1.0.2:54/UDP')).toBeUndefined();
+});
+
+test('a service is found by frontend and by name, with port or name of the port', async () => {
+  const { inspect } = await setUp();
+  const { frontendsOf } = inspect();
+  for (const name of ['10.1.0.2:53/UDP', 'default/dns', 'default/dns:53', 'default/dns:dns']) {
+    expect(frontendsOf(name)).toEqual(['10.1.0.2:53/UDP']);
+  }
+  expect(frontendsOf('default/dn')).toEqual([]);
+  expect(inspect(unknownNames(HZ)).frontendsOf('/')).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { windowView } from '../../../src/dataplane/inspect/remembered-views.ts';
 import type { ServiceNames } from '../../../src/dataplane/service-names.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
 import { HZ, SimulatedNode, TIMEOUTS } from '../../consistency/simulated-node.ts';
 import { FLOW_STATES } from '../../model/state.ts';
 
@@ -38,10 +39,10 @@ test('a window and what is remembered in it are shown, and nothing before and af
   } as unknown as ServiceNames;
   const context = { kernel: kernel as unknown as Kernel, maps, clock: node.clock, names: () => names };
   const window = () => {
-    const [service] = [...readActualState(maps, kernel).services.values()].filter(
+    const [service] = [...runAtOnce(readActualState(maps, kernel)).services.values()].filter(
       ({ key }) => key.port === 80,
     );
-    return service === undefined ? undefined : windowView(kernel, context, service);
+    return service === undefined ? undefined : runAtOnce(windowView(kernel, context, service));
   };
   await node.apply([serviceWith([1, 2])]);
   expect(window()).toBeUndefined();

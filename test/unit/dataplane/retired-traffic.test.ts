@@ -4,13 +4,12 @@ import { Applier } from '../../../src/dataplane/apply.ts';
 import { sumByService, usedEntries } from '../../../src/dataplane/retired-traffic.ts';
 import { kernelStores, type Stores } from '../../../src/dataplane/stores.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
-import { backend, backendState } from '../../../src/layout/generated.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
+import { carryTraffic } from './carry-traffic.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
 const SCOPE = { ownAddresses: [], deletions: true };
 const WORDS = 8;
-const PACKETS_EACH = 100n;
 
 function service(hosts: readonly number[], port = 80): DesiredService {
   return {
@@ -52,17 +51,6 @@ function agent(kernel: FakeKernel, writes = Number.POSITIVE_INFINITY): Applier {
     agentNextHops: 96,
     clock: { hz: 100, now: () => 50 },
   });
-}
-
-/** Every backend that is there counts so many packets in. */
-function carryTraffic(kernel: FakeKernel): void {
-  const { view, stride, entries } = kernel.maps.arrays.backends;
-  kernel.counters.backend_counters ??= {};
-  const counters = kernel.counters.backend_counters;
-  for (let index = 0; index < entries; index++) {
-    if (backend.read(view, index * stride).state === backendState.BACKEND_FREE) continue;
-    counters[index * WORDS] = (counters[index * WORDS] ?? 0n) + PACKETS_EACH;
-  }
 }
 
 /** Packets of the service with this port, as `lbctl` would say. */

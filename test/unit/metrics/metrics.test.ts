@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { BackendView, ServiceView, StatsView, StatusView, TrafficView } from '../../../src/api/types.ts';
 import { metricTable } from '../../../src/metrics/metric-table.ts';
-import { MAX_BACKEND_SERIES, Metrics, type MetricsInput } from '../../../src/metrics/metrics.ts';
+import { Metrics, type MetricsInput } from '../../../src/metrics/metrics.ts';
+import { MAX_BACKEND_SERIES } from '../../../src/metrics/service-series.ts';
 
 const traffic = (base: number): TrafficView => ({
   packetsIn: base,
@@ -83,8 +84,14 @@ const input = (services: ServiceView[]): MetricsInput => ({
   startedAt: 1_700_000_000_000,
 });
 
+async function textOf(metrics: Metrics, services: ServiceView[]): Promise<string> {
+  const pieces: string[] = [];
+  for await (const piece of metrics.render(input(services))) pieces.push(Buffer.from(piece).toString());
+  return pieces.join('');
+}
+
 const lines = async (metrics: Metrics, services: ServiceView[]): Promise<string[]> =>
-  (await metrics.render(input(services))).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  (await textOf(metrics, services)).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
 describe('metrics', () => {
   test('show what the maps count, the same at every scrape', async () => {
@@ -158,7 +165,7 @@ describe('the table in docs/operations.md', () => {
         help,
       ]),
     );
-    const text = await new Metrics().render(input([]));
+    const text = await textOf(new Metrics(), []);
     const registered = [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name, help]);
     const sorted = (pairs: unknown[]): string[] => pairs.map((pair) => JSON.stringify(pair)).sort();
     expect(sorted(registered)).toEqual(sorted(rows.map(([name, , , help]) => [name, help])));
