@@ -1,14 +1,15 @@
 /**
- * A cluster with everything real but kubelet: API server, etcd and the EndpointSlice controller on the LB node,
- * agents on XDP on it and on the worker, pods that serve, and a client behind a router.
+ * A cluster with everything real but kubelet: API server, etcd and the EndpointSlice controller on the worker,
+ * agents on XDP on it and on the LB nodes, pods that serve, and a client behind a router.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceView } from '../../../src/api/types.ts';
 import { type Agent, startConfigured } from '../../rig/agent.ts';
 import type { ConfigTree } from '../../rig/agent-config.ts';
 import { VIP_DEVICE } from '../../rig/bgp.ts';
 import type { CommandResult } from '../../rig/command.ts';
-import { CLIENT, createManyPods, ROUTER } from '../../rig/many-pods.ts';
+import { CLIENT, createManyPods, type LbName, ROUTER, routeOver } from '../../rig/many-pods.ts';
 import { UPLINK } from '../../rig/one-armed.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { vipDeviceKind } from '../../rig/vip-device.ts';
@@ -18,13 +19,20 @@ import { ControlPlane } from '../control-plane.ts';
 import type { LiveService } from '../service-view.ts';
 import { type ClusterPod, ClusterPods } from './cluster-pods.ts';
 
-const LB = 'lb1';
-const LB_ADDRESS = '10.20.1.2';
-const SNAT_POOL = '10.50.1.0/30';
+/** Any 16 hexadecimal digits do, as long as all nodes have the same. */
+const SEED = '6b75626520637573';
+const SEED_FILE = 'hash-seed';
+const WORKER_ADDRESS = '10.30.1.2';
 const VIPS = '10.1.0.0/24';
 
+/** Of an LB node's own. */
+const lbAddress = (lb: LbName): string => `10.20.${lb.at(-1)}.2`;
+const snatPool = (lb: LbName): string => `10.50.${lb.at(-1)}.0/30`;
+
 export class Cluster {
-  readonly #agents: Agent[] = [];
+  /** The LB nodes that are there; the first one is asked where all know the same. */
+  readonly #balancers = new Map<LbName, Agent>();
+  #worker: Agent | undefined;
 
   private constructor(
     readonly rig: Rig,
@@ -33,18 +41,28 @@ export class Cluster {
   ) {}
 
   /** Name: short, for the rig's id. The manifests are applied before the agents start, which need a Service. */
-  static async create(name: string, prepare: (cluster: Cluster) => Promise<void>): Promise<Cluster> {
-    const rig = await createManyPods(name, [LB]);
+  static async create(
+    name: string,
+    prepare: (cluster: Cluster) => Promise<void>,
+    lbs: readonly LbName[] = ['lb1'],
+  ): Promise<Cluster> {
+    const rig = await createManyPods(name, lbs);
     let plane: ControlPlane | undefined;
     try {
-      await rig.exec(ROUTER, ['ip', 'route', 'add', SNAT_POOL, 'via', LB_ADDRESS]);
       plane = await ControlPlane.start(join(rig.directory, 'cluster'), {
-        address: LB_ADDRESS,
-        inside: ['nsenter', `--net=/run/netns/${rig.namespace(LB)}`],
+        address: WORKER_ADDRESS,
+        inside: ['nsenter', `--net=/run/netns/${rig.namespace(WORKER)}`],
       });
+      writeFileSync(join(rig.directory, SEED_FILE), `${SEED}\n`, { mode: 0o600 });
       const cluster = new Cluster(rig, plane, await ClusterPods.open(rig, plane));
       await prepare(cluster);
-      await cluster.#startAgents();
+      for (const lb of lbs) {
+        await rig.exec(ROUTER, ['ip', 'route', 'add', snatPool(lb), 'via', lbAddress(lb)]);
+        await rig.exec(lb, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'off']);
+        await cluster.startBalancer(lb);
+      }
+      await cluster.#startWorker(lbs);
+      await routeOver(rig, lbs);
       return cluster;
     } catch (error) {
       await plane?.destroy();
@@ -53,35 +71,60 @@ export class Cluster {
     }
   }
 
-  async #startAgents(): Promise<void> {
-    const { rig, plane } = this;
-    await rig.exec(LB, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'off']);
-    const both = (node: string): ConfigTree => ({
-      node,
-      runtimeDirectory: rig.path(node, 'agent'),
-      bpfDirectory: rig.bpfDirectory(node),
-      source: { kind: 'kubernetes', kubeconfig: plane.adminKubeconfig },
-      devices: [{ name: UPLINK, attach: 'xdp' }],
+  /** On a node that has none, or whose agent has ended. */
+  async startBalancer(lb: LbName): Promise<void> {
+    const { rig } = this;
+    const agent = await startConfigured(rig, lb, {
+      ...this.#common(lb),
+      vips: { ranges: [VIPS], device: { name: VIP_DEVICE, kind: await vipDeviceKind(rig, lb) } },
+      snat: { addresses: [snatPool(lb)] },
+      hash: { seedFile: join(rig.directory, SEED_FILE) },
+      dsr: { source: [`10.20.${lb.at(-1)}.128/25`] },
+      controller: {
+        enabled: true,
+        pools: [{ name: 'public', addresses: ['10.1.0.16-10.1.0.99'] }],
+        lease: { namespace: 'default', name: 'l4lb', duration: '3s' },
+      },
     });
-    this.#agents.push(
-      await startConfigured(rig, LB, {
-        ...both(LB),
-        vips: { ranges: [VIPS], device: { name: VIP_DEVICE, kind: await vipDeviceKind(rig, LB) } },
-        snat: { addresses: [SNAT_POOL] },
-        dsr: { source: ['10.20.1.128/25'] },
-        controller: {
-          enabled: true,
-          pools: [{ name: 'public', addresses: ['10.1.0.16-10.1.0.99'] }],
-          lease: { namespace: 'default', name: 'l4lb', duration: '3s' },
-        },
-      }),
-      await startConfigured(rig, WORKER, {
-        ...both(WORKER),
-        role: 'node',
-        vips: { ranges: [VIPS] },
-        tunnel: { sources: ['10.20.0.0/16'] },
-      }),
-    );
+    this.#balancers.set(lb, agent);
+  }
+
+  async #startWorker(lbs: readonly LbName[]): Promise<void> {
+    this.#worker = await startConfigured(this.rig, WORKER, {
+      ...this.#common(WORKER),
+      role: 'node',
+      vips: { ranges: [VIPS] },
+      tunnel: { sources: lbs.map((lb) => `10.20.${lb.at(-1)}.0/24`) },
+    });
+  }
+
+  #common(node: string): ConfigTree {
+    return {
+      node,
+      runtimeDirectory: this.rig.path(node, 'agent'),
+      bpfDirectory: this.rig.bpfDirectory(node),
+      source: { kind: 'kubernetes', kubeconfig: this.plane.adminKubeconfig },
+      devices: [{ name: UPLINK, attach: 'xdp' }],
+    };
+  }
+
+  /** The node is gone from one moment to the next: its link, and its agent by SIGKILL. */
+  async loseBalancer(lb: LbName): Promise<void> {
+    await this.rig.exec(ROUTER, ['ip', 'link', 'set', 'dev', lb, 'down']);
+    await this.#balancers.get(lb)?.process.stop('SIGKILL');
+    this.#balancers.delete(lb);
+  }
+
+  /** Its link is there again; its agent is started apart. */
+  async plugBalancer(lb: LbName): Promise<void> {
+    await this.rig.exec(ROUTER, ['ip', 'link', 'set', 'dev', lb, 'up']);
+    await this.rig.exec(ROUTER, ['ip', 'route', 'replace', snatPool(lb), 'via', lbAddress(lb)]);
+  }
+
+  balancer(lb?: LbName): Agent {
+    const agent = lb === undefined ? [...this.#balancers.values()][0] : this.#balancers.get(lb);
+    if (agent === undefined) throw new Error(`there is no agent on ${lb ?? 'any LB node'}`);
+    return agent;
   }
 
   async destroy(): Promise<void> {
@@ -113,10 +156,11 @@ export class Cluster {
     );
   }
 
-  /** Until the LB node has this programmed: the Service's frontends, none if it serves none. */
+  /** Until the LB nodes have this programmed: the Service's frontends, none if it serves none. */
   async untilServed(name: string, what: string, test: (frontends: ServiceView[]) => boolean): Promise<void> {
-    const [lb] = this.#agents;
-    await lb?.untilServices(`${name}: ${what}`, (all) => test(all.filter((each) => each.name === name)));
+    for (const lb of this.#balancers.values()) {
+      await lb.untilServices(`${name}: ${what}`, (all) => test(all.filter((each) => each.name === name)));
+    }
   }
 
   /** Until exactly these pods get its new connections. */
@@ -130,8 +174,7 @@ export class Cluster {
         frontends.length > 0,
     );
     // A worker has no frontend at all of a Service without pods on it.
-    const [, worker] = this.#agents;
-    await worker?.untilServices(`${name} on the worker`, (all) => {
+    await this.#worker?.untilServices(`${name} on the worker`, (all) => {
       const own = all.filter((each) => each.name === name).flatMap(({ backends }) => backends);
       return wanted.every((address) => own.some((each) => each.address === address));
     });
@@ -139,9 +182,8 @@ export class Cluster {
 
   /** Until the LB node says this of the Service, or says it no more. */
   async untilProblem(name: string, code: string, wanted: boolean): Promise<void> {
-    const [lb] = this.#agents;
     const said = async (): Promise<boolean> => {
-      const { problems = [] } = (await lb?.status()) ?? {};
+      const { problems } = await this.balancer().status();
       return problems.some((each) => each.code === code && each.object?.name === name) === wanted;
     };
     await waitFor(`${name}: ${code} ${wanted ? 'is' : 'is not'} a problem`, said);
