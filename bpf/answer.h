@@ -65,19 +65,19 @@ static __always_inline int answer_is_plain(const struct packet *pkt, union life 
 	       (life.state == FLOW_CLOSED || pkt->now - life.seen < config.hz);
 }
 
-/* Another life of that next hop means: it serves another gateway now. */
+/* The next hop as it is to be used. Another life of it means: it serves another
+ * gateway now. */
 static __always_inline struct next_hop *client_next_hop(hook_ctx *ctx, const struct packet *pkt,
 							struct flow_record *record)
 {
 	__u32 handle = record->client_next_hop, index = handle & 0xffff;
 	struct next_hop *hop = index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
 
-	if (likely(!hop || hop->generation == handle >> 16))
-		return hop;
-	handle = find_client_next_hop(ctx, record->client, pkt->family, pkt->now);
-	record->client_next_hop = handle;
-	index = handle & 0xffff;
-	return index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
+	if (hop && unlikely(hop->generation != handle >> 16)) {
+		handle = find_client_next_hop(ctx, record->client, pkt->family, pkt->now);
+		record->client_next_hop = handle;
+	}
+	return next_hop_at(ctx, pkt, handle & 0xffff);
 }
 
 static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pkt,
@@ -88,13 +88,20 @@ static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pk
 		.ports = record->vip_port | (__u32)record->client_port << 16,
 		.l3_delta = record->l3_delta, .l4_delta = record->l4_delta,
 	};
+	struct next_hop *hop = client_next_hop(ctx, pkt, record);
 	int result;
 
+	if (unlikely(is_too_long(ctx, pkt, hop))) {
+		result = refuse_translated(ctx, pkt, hop->mtu);
+		if (result)
+			return result;
+		hop = NULL;
+	}
 	count_out(&record->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;
-	return send_to(ctx, pkt, client_next_hop(ctx, pkt, record));
+	return send_to(ctx, pkt, hop);
 }
 
 /* The record that an answer belongs to, or NULL. */

@@ -80,18 +80,6 @@ static __always_inline int count_hop(hook_ctx *ctx, const struct packet *pkt, st
 	return GO_ON;
 }
 
-/* The next hop, fresh, or NULL: the kernel's. */
-static __always_inline struct next_hop *hop_of(hook_ctx *ctx, const struct packet *pkt,
-					       const struct backend *backend)
-{
-	__u32 index = backend->next_hop;
-	struct next_hop *hop = index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
-
-	if (hop && needs_refresh(hop, pkt->now))
-		refresh_next_hop(ctx, hop, pkt->now);
-	return hop;
-}
-
 /* Counts it, and puts it into the outer header of the mode. */
 static __always_inline int wrap(hook_ctx *ctx, struct scratch *scratch,
 				const struct backend *backend, __u32 mode, __u16 fragment_id)
@@ -118,7 +106,7 @@ static __always_inline int send_dsr(hook_ctx *ctx, struct scratch *scratch,
 				    const struct backend *backend, __u32 mode)
 {
 	struct packet *pkt = &scratch->pkt;
-	struct next_hop *hop = hop_of(ctx, pkt, backend);
+	struct next_hop *hop = next_hop_at(ctx, pkt, backend->next_hop);
 	__u32 size = outer_size(mode, backend->family), length;
 	__u16 fragment_id = 0;
 	int result;
@@ -129,7 +117,7 @@ static __always_inline int send_dsr(hook_ctx *ctx, struct scratch *scratch,
 	length = hook_wire_length(ctx, pkt->protocol, pkt->l3_size + scratch->choice.l4_size,
 				  pkt->length, size);
 	if (hop && hop->mtu && length > hop->mtu) {
-		result = refuse_too_big(ctx, scratch, size, hop->mtu, backend->family);
+		result = refuse_too_big(ctx, pkt, size, hop->mtu, backend->family);
 		if (result)
 			return result;
 		fragment_id = outer_id(scratch);

@@ -60,6 +60,18 @@ static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, __u32
 	return state == NEXT_HOP_VALID && !vlan;
 }
 
+/* As is_too_long(). An MTU of 0 is not known. */
+static __always_inline int is_longer(const hook_ctx *ctx, void *frame, const __u8 protocol,
+				     __u32 length, __u32 mtu)
+{
+	__u32 l4;
+
+	if (likely(length <= mtu) || !mtu)
+		return 0;
+	l4 = protocol == IPPROTO_UDP ? sizeof(struct udphdr) : tcp_size(PLAIN_L4(frame));
+	return hook_wire_length(ctx, protocol, sizeof(struct iphdr) + l4, length, 0) > mtu;
+}
+
 /* Both addresses in two stores. The state, which is NEXT_HOP_VALID, makes room
  * for the source's first bytes. */
 static __always_inline void write_macs(void *frame, const struct fresh_hop *hop)
@@ -114,9 +126,10 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	now = clock_now();
 	hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
 	hz = config.hz;
-	if (!hop || now - flow->checked >= hz || !is_fresh(hop, now, hz, &fresh))
-		return GENERAL_PATH;
 	length = bpf_ntohs(ip->tot_len);
+	if (!hop || now - flow->checked >= hz || !is_fresh(hop, now, hz, &fresh) ||
+	    is_longer(ctx, frame, protocol, length, hop->mtu))
+		return GENERAL_PATH;
 	write_macs(frame, &fresh);
 	to.source = flow->snat_addr;
 	to.destination = backend->addr;
@@ -171,6 +184,8 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	    hop->generation != record->client_next_hop >> 16 || !is_fresh(hop, now, hz, &fresh))
 		return GENERAL_PATH;
 	length = bpf_ntohs(ip->tot_len);
+	if (is_longer(ctx, frame, protocol, length, hop->mtu))
+		return GENERAL_PATH;
 	write_macs(frame, &fresh);
 	to.source = record->vip;
 	to.destination = record->client;

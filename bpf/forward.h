@@ -98,22 +98,28 @@ static __noinline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
 				      const struct backend *backend)
 {
 	struct rewrite to = {};
-	__u32 hop;
+	struct next_hop *hop;
 	int result;
 
 	if (!pkt || !flow || !backend)
 		return DROP(DROP_INTERNAL);
+	hop = next_hop_at(ctx, pkt, backend->next_hop);
+	if (unlikely(is_too_long(ctx, pkt, hop))) {
+		result = refuse_translated(ctx, pkt, hop->mtu);
+		if (result)
+			return result;
+		hop = NULL;
+	}
 	to.source = flow->snat_addr;
 	to.destination = backend->addr;
 	to.ports = flow->snat_port | (__u32)backend->port << 16;
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
-	hop = backend->next_hop;
 	count_in(&flow->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;
-	return send_to(ctx, pkt, hop ? bpf_map_lookup_elem(&next_hops, &hop) : NULL);
+	return send_to(ctx, pkt, hop);
 }
 
 /* Opens a flow in scratch->opened; known: its tuple has a detached one. */

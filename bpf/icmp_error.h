@@ -100,7 +100,6 @@ static __noinline int error_to_backend(hook_ctx *ctx, struct scratch *scratch)
 	struct packet *pkt = &scratch->pkt;
 	struct flow_forward *flow;
 	struct backend *backend;
-	__u32 hop;
 	int result;
 
 	quoted_tuple(quote, &scratch->tuple);
@@ -120,11 +119,10 @@ static __noinline int error_to_backend(hook_ctx *ctx, struct scratch *scratch)
 	copy_address(scratch->view.source, backend->addr);
 	copy_address(scratch->view.destination, flow->snat_addr);
 	scratch->view.ports = backend->port | (__u32)flow->snat_port << 16;
-	hop = backend->next_hop;
 	result = rewrite_error(ctx, scratch);
 	if (result)
 		return result;
-	return send_to(ctx, pkt, hop ? bpf_map_lookup_elem(&next_hops, &hop) : NULL);
+	return send_to(ctx, pkt, next_hop_at(ctx, pkt, backend->next_hop));
 }
 
 /* An error about a packet that was sent on to a backend: to the client. What

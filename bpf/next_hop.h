@@ -218,13 +218,25 @@ static __always_inline int needs_refresh(const struct next_hop *hop, __u32 now)
 	return age >= config.hz || (hop->state == NEXT_HOP_UNRESOLVED && age);
 }
 
+/* The next hop as it is to be used, of an index; NULL: the kernel's. */
+static __always_inline struct next_hop *next_hop_at(hook_ctx *ctx, const struct packet *pkt,
+						    __u32 index)
+{
+	struct next_hop *hop = index ? bpf_map_lookup_elem(&next_hops, &index) : NULL;
+
+	if (hop && unlikely(needs_refresh(hop, pkt->now)))
+		refresh_next_hop(ctx, hop, pkt->now);
+	return hop;
+}
+
 static __always_inline int to_kernel(const struct packet *pkt)
 {
 	count_event(EVENT_TO_KERNEL, pkt->length);
 	return DONE(HOOK_PASS);
 }
 
-/* Sends the rewritten packet. The frame's pointers are read anew. */
+/* Sends the rewritten packet to a next hop that was looked at. The frame's
+ * pointers are read anew. */
 static __always_inline int send_to(hook_ctx *ctx, const struct packet *pkt, struct next_hop *hop)
 {
 	union next_hop_target target;
@@ -233,8 +245,6 @@ static __always_inline int send_to(hook_ctx *ctx, const struct packet *pkt, stru
 
 	if (!hop)
 		return to_kernel(pkt);
-	if (unlikely(needs_refresh(hop, pkt->now)))
-		refresh_next_hop(ctx, hop, pkt->now);
 	target.word = *(volatile __u64 *)hop->dmac;
 	if (unlikely(target.state != NEXT_HOP_VALID)) {
 		if (target.state == NEXT_HOP_BLACKHOLE)

@@ -21,6 +21,7 @@
 #define LINK_MOST (ETH_HLEN + 4 * VLAN_TAGS_MAX)
 #define IP_FRAGMENT bpf_htons(0x3fff)	/* more fragments, or an offset */
 #define IP_OFFSET bpf_htons(0x1fff)
+#define IP_DF bpf_htons(0x4000)
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -63,6 +64,7 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 role;
 	__u8 fragment;		/* enum fragment_part */
+	__u8 whole;		/* IPv4: DF is set, routers must not fragment it */
 };
 
 static __always_inline int is_syn(const struct packet *pkt)

@@ -18,7 +18,7 @@
 static __always_inline int is_kernels(const struct packet *pkt, int reason)
 {
 	return pkt->role == ROLE_ANSWER && pkt->snat_own && reason != DROP_TTL &&
-	       reason != DROP_NO_ROUTE && reason != DROP_INTERNAL;
+	       reason != DROP_NO_ROUTE && reason != DROP_TOO_BIG && reason != DROP_INTERNAL;
 }
 
 /* From what the steps said to what the hook does, counted. */

@@ -63,6 +63,7 @@ static __always_inline int read_ipv4(hook_ctx *ctx, struct packet *pkt, struct h
 		return DROP(DROP_TRUNCATED);
 	if (ip->frag_off & IP_FRAGMENT)
 		pkt->fragment = ip->frag_off & IP_OFFSET ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	pkt->whole = !!(ip->frag_off & IP_DF);
 	pkt->fragment_id = ip->id;
 	pkt->protocol = ip->protocol;
 	pkt->ttl = ip->ttl;

@@ -48,7 +48,7 @@ enum drop_reason {
 	DROP_EXTENSION_HEADER,	/* IPv6 extension headers too many, too long, or not to be forwarded */
 	DROP_ICMP_NO_FLOW,	/* an ICMP error whose quoted packet belongs to no flow of ours */
 	DROP_SOURCE_RANGE,	/* the client is in none of the service's source ranges */
-	DROP_TOO_BIG,		/* does not fit the way to the backend, answered or not */
+	DROP_TOO_BIG,		/* does not fit its way, answered or not */
 	DROP_REASONS,
 };
 

@@ -19,5 +19,8 @@ export const RULES: readonly string[] = [
   ...TRACKED_RULES.map((rule) => `rule: ${rule}`),
   ...SENT,
   ...['too big: in pieces', 'too big: in silence', 'too big: nobody to tell'],
+  ...['to the backend', 'to the client'].flatMap((way) =>
+    ['fragmented by the kernel', 'IPv4', 'IPv6'].map((what) => `too big ${way}: ${what}`),
+  ),
   ...['error: to the owner', 'error: after the flow', 'error: to the oldest owner'],
 ];

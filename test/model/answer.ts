@@ -1,11 +1,12 @@
 /** docs/packet-path.md, section 8: from a backend to a SNAT address. */
 import { backendOf, closeBy } from './flow.ts';
-import { clientNextHop, send } from './next-hop.ts';
+import { clientNextHop, refreshed, sendVia } from './next-hop.ts';
 import { PROTOCOL } from './packet.ts';
 import { rewrite } from './rewrite.ts';
 import { countTraffic, drop, type Run, type Verdict } from './run.ts';
 import { PORTS } from './snat-port.ts';
 import { age, type DropReason, type FlowRecord, recordAt, sharedKey } from './state.ts';
+import { fitsTranslated } from './too-big.ts';
 import type { Packet } from './well-formed.ts';
 
 /** `refuse` is for what happens before a flow is matched. */
@@ -19,6 +20,9 @@ export function answer(
   if (record === undefined) return refuse('DROP_SNAT_NO_FLOW');
   if (packet.ttl <= 1) return drop(run, 'DROP_TTL', record.service);
   updateState(run, packet, record);
+  const hop = refreshed(run, nextHopOf(run, record));
+  const fit = fitsTranslated(run, packet, hop, { service: record.service, way: 'to the client' });
+  if (typeof fit === 'object') return fit;
   countTraffic(run, packet, 'out', record.service, record.backend);
   const frame = rewrite(packet, {
     source: record.vip,
@@ -26,7 +30,7 @@ export function answer(
     destination: record.client,
     destinationPort: record.clientPort,
   });
-  return send(run, packet, frame, nextHopOf(run, record), record.service);
+  return sendVia(run, packet, frame, fit === 'kernel' ? undefined : hop, record.service);
 }
 
 /** What of an answer finds its record. */

@@ -3,12 +3,13 @@ import { backendIndex, hashOf } from './choose-backend.ts';
 import { forwardDsr, isDsr } from './dsr.ts';
 import { backendOf, closeBy, detach, isExpired, recordOf } from './flow.ts';
 import { newFlow } from './new-flow.ts';
-import { send } from './next-hop.ts';
+import { refreshed, sendVia } from './next-hop.ts';
 import { PROTOCOL } from './packet.ts';
 import { exceed } from './reject.ts';
 import { rewrite } from './rewrite.ts';
 import { countEvent, countTraffic, drop, type Run, type Verdict } from './run.ts';
 import { age, type Backend, type Forward, flowKey, frontendKey } from './state.ts';
+import { fitsTranslated } from './too-big.ts';
 import { isSyn, type Packet } from './well-formed.ts';
 
 /** What is to be done with a packet for which a forward half was found. */
@@ -100,8 +101,11 @@ function slotNames(run: Run, packet: Packet): number | undefined {
   return backendIndex(service, hashOf(config.hashSeed, packet, service));
 }
 
-/** Counted, rewritten, sent to the backend's next hop. */
+/** If it fits the way: counted, rewritten, sent to the backend's next hop. */
 export function sendToBackend(run: Run, packet: Packet, flow: Forward, backend: Backend): Verdict {
+  const hop = refreshed(run, backend.nextHop);
+  const fit = fitsTranslated(run, packet, hop, { service: flow.service, way: 'to the backend' });
+  if (typeof fit === 'object') return fit;
   countTraffic(run, packet, 'in', flow.service, flow.backend);
   const frame = rewrite(packet, {
     source: flow.snatAddress,
@@ -109,5 +113,5 @@ export function sendToBackend(run: Run, packet: Packet, flow: Forward, backend: 
     destination: backend.address,
     destinationPort: backend.port,
   });
-  return send(run, packet, frame, backend.nextHop, flow.service);
+  return sendVia(run, packet, frame, fit === 'kernel' ? undefined : hop, flow.service);
 }

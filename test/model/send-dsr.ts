@@ -2,10 +2,10 @@
 import { read16, updateChecksum, write16 } from './bytes.ts';
 import { encapsulate, familyOf, outerSize } from './encapsulate.ts';
 import { refreshed, sendVia } from './next-hop.ts';
-import { icmpError, isAnswerableSource, withinBudget } from './own-answer.ts';
 import { PROTOCOL } from './packet.ts';
-import { countDrop, countEvent, countFlow, countTraffic, drop, type Run, type Verdict } from './run.ts';
+import { countEvent, countFlow, countTraffic, drop, type Run, type Verdict } from './run.ts';
 import type { Backend, Mode, NextHop, Service } from './state.ts';
+import { LEAST_MTU_V6, refuseTooBig } from './too-big.ts';
 import { isIcmp, isSyn, type Packet } from './well-formed.ts';
 
 /** What was chosen for a packet: indexes, and its flow's hash. */
@@ -52,8 +52,6 @@ interface Way {
   readonly hop: NextHop | undefined;
 }
 
-const LEAST_MTU_V6 = 1280;
-
 /** Whether it fits the way as it is, or in pieces that the kernel makes; or what became of it. */
 function fits(
   run: Run,
@@ -72,22 +70,6 @@ function fits(
   }
   run.rules.push('too big: nobody to tell');
   return drop(run, 'DROP_TOO_BIG', service);
-}
-
-function refuseTooBig(run: Run, packet: Packet, most: number, service: number): Verdict {
-  const isSaid =
-    packet.fragment !== 'later' &&
-    !isIcmp(packet) &&
-    packet.headerLength <= 60 &&
-    isAnswerableSource(packet.source);
-  if (!isSaid || !withinBudget(run)) {
-    run.rules.push('too big: in silence');
-    return drop(run, 'DROP_TOO_BIG', service);
-  }
-  countDrop(run, 'DROP_TOO_BIG', service);
-  countEvent(run, 'EVENT_TOO_BIG_ANSWERED');
-  const frame = packet.family === 4 ? icmpError(packet, 3, 4, most) : icmpError(packet, 2, 0, most);
-  return { verdict: 'tx', frame, reason: 'DROP_TOO_BIG' };
 }
 
 /** It differs from packet to packet of a flow; never 0. */

@@ -22,6 +22,8 @@ interface IpHeader {
   readonly ttl: number;
   readonly fragment: 'none' | 'first' | 'later';
   readonly fragmentId: number;
+  /** Routers must not fragment it; of IPv6 they never may. */
+  readonly dontFragment: boolean;
 }
 
 /** A well-formed packet. Ports of ICMP are type and code, and the checksum; of a later fragment 0. */
@@ -131,6 +133,7 @@ function readIpv4({ frame, l3 }: IpFrame): IpHeader | DropReason {
     ttl: frame[l3 + 8] ?? 0,
     fragment: (word & 0x1fff) !== 0 ? 'later' : (word & 0x2000) !== 0 ? 'first' : 'none',
     fragmentId: read16(frame, l3 + 4),
+    dontFragment: (word & 0x4000) !== 0,
   };
 }
 
@@ -141,7 +144,7 @@ function readIpv6({ frame, l3 }: IpFrame): IpHeader | DropReason {
   const walked = walkExtensions(frame, l3);
   if (typeof walked === 'string') return walked;
   if (totalLength < walked.headerLength) return 'DROP_TRUNCATED';
-  return { ...walked, totalLength, ttl: frame[l3 + 7] ?? 0 };
+  return { ...walked, dontFragment: true, totalLength, ttl: frame[l3 + 7] ?? 0 };
 }
 
 const MOST_BYTES = 256;

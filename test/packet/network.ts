@@ -26,7 +26,7 @@ const TAGGED_MAC = '02:00:00:00:00:04';
 const MACS = { lan: LAN_MAC, far: FAR_MAC, other: OTHER_MAC, tagged: TAGGED_MAC } as const;
 
 /** Some ways take less than what comes: outer headers, and datagrams of more than 1,280 bytes. */
-const MTUS = { lan: 1500, far: 1340, other: 1500, tagged: 1280 } as const;
+const MTUS = { lan: 1500, far: 1340, other: 1500, tagged: 1280 };
 
 interface Route {
   readonly prefix: string;
@@ -86,6 +86,14 @@ export function enterNetwork(): void {
   if (result.status !== 0) throw new Error(`ip failed: ${result.stderr}`);
   const forwarding = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
   execFileSync('sysctl', ['-q', '-w', ...forwarding], { stdio: 'ignore' });
+}
+
+/** Both ends of a device take packets of `mtu` bytes from now on. */
+export function widenDevice(device: keyof typeof DEVICE, mtu: number): void {
+  for (const end of [device, `${device}-peer`]) {
+    execFileSync('ip', ['link', 'set', 'dev', end, 'mtu', String(mtu)]);
+  }
+  MTUS[device] = mtu;
 }
 
 export const pinnedCpu = (): number => cpus().length - 1;

@@ -11,6 +11,7 @@ import { NEXT_HOP_CASES } from './cases/next-hop-cases.ts';
 import { PORT_CASES } from './cases/port-cases.ts';
 import { REFUSAL_CASES } from './cases/refusal-cases.ts';
 import { SOURCE_RANGE_CASES } from './cases/source-range-cases.ts';
+import { TOO_BIG_CASES } from './cases/too-big-cases.ts';
 import { enterNetwork } from './network.ts';
 import { SNAT_OUTCOMES } from './reached.ts';
 import { Scene } from './scene.ts';
@@ -26,6 +27,7 @@ const CASES: readonly Case[] = [
   ...ICMP_ERROR_CASES,
   ...IPV6_CASES,
   ...SOURCE_RANGE_CASES,
+  ...TOO_BIG_CASES,
 ];
 
 const SETUPS = {

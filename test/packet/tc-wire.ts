@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { BpfLink } from '../../src/kernel/kernel.ts';
 import { processPacket } from '../model/process-packet.ts';
 import { type Bed, openBed } from './bed.ts';
-import { DEVICE } from './network.ts';
+import { DEVICE, widenDevice } from './network.ts';
 import { Pair } from './pair.ts';
 import { HASH_SEED, testConfig } from './situation.ts';
 import { Wire } from './wire.ts';
@@ -28,9 +28,7 @@ export class TcWire {
   }
 
   static async open(): Promise<TcWire> {
-    for (const device of ['lan', 'lan-peer']) {
-      execFileSync('ip', ['link', 'set', 'dev', device, 'mtu', String(MTU)]);
-    }
+    widenDevice('lan', MTU);
     const bed = openBed({ config: testConfig({}), hashSeed: HASH_SEED, hook: 'tc' });
     const link = bed.attach(DEVICE.lan);
     const text = execFileSync('ip', ['-j', 'link', 'show', 'lan-peer'], { encoding: 'utf8' });

@@ -40,7 +40,8 @@ const EVENT_HELP: Record<Exclude<keyof typeof eventKind, 'EVENT_KINDS'>, string>
   EVENT_REMEMBERED: 'Flows of tracked slots that were remembered, while a change of backends settles.',
   EVENT_NOT_REMEMBERED:
     'Flows of tracked slots that were not remembered, by rate or for want of room: with the former backend.',
-  EVENT_TOO_BIG_ANSWERED: 'Packets too big for the way to the backend: the client was told the MTU.',
+  EVENT_TOO_BIG_ANSWERED:
+    'Packets too big for their way, to the backend or to the client: the sender was told the MTU.',
   EVENT_TTL_ANSWERED: 'Time-exceeded sent, as traceroute asks for.',
   EVENT_ICMP_FORWARDED: 'ICMP errors that followed the flow they are about.',
   EVENT_FRAGMENT_FOLLOWED: 'Later fragments that followed the first one.',

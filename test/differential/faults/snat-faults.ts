@@ -157,6 +157,30 @@ export const SNAT_FAULTS: readonly Fault[] = [
     'if (budget->tokens > config.reject_per_second)',
     'if (budget->tokens > 2 * config.reject_per_second)',
   ),
+  fault(
+    'the fast path forwards what is a byte too long',
+    'fast_path.h',
+    'likely(length <= mtu)',
+    'likely(length <= mtu + 1)',
+  ),
+  fault(
+    'what is translated may be a byte too long',
+    'too_big.h',
+    'pkt->length <= hop->mtu ||',
+    'pkt->length <= hop->mtu + 1 ||',
+  ),
+  fault(
+    'what may be fragmented is answered as too big',
+    'too_big.h',
+    'pkt->family == FAMILY_V4 && !pkt->whole',
+    '0',
+  ),
+  fault(
+    'a first fragment is thought to have DF',
+    'read_packet.h',
+    '!!(ip->frag_off & IP_DF)',
+    '!!ip->frag_off',
+  ),
   fault('loopback sources are answered', 'send_icmp.h', 'source >> 24 != 127 && ', ''),
   fault(
     'the second multiplication of the hash is missing',
