@@ -359,7 +359,7 @@ export class Agent {
 
   /** New backends' next hops become managed neighbours after the maps are done: packets do not wait for it. */
   async #followBackends(): Promise<void> {
-    while (this.#addresses.follow(this.#state.desired?.services ?? [])) {
+    while (await runInSlices(this.#addresses.follow(this.#state.desired?.services ?? []))) {
       const problems = await this.#keepNeighbours('unknown');
       const others = this.#nodeProblems.filter(({ code }) => code !== 'neighbours');
       this.#nodeProblems = [...others, ...problems];

@@ -7,8 +7,8 @@ export class BackendAddresses {
   /** How many backends have it. */
   readonly #users = new Map<string, number>();
 
-  /** False: they are the same addresses as before. */
-  follow(services: readonly DesiredService[]): boolean {
+  /** False: they are the same addresses as before. May pause; to be run to its end. */
+  *follow(services: readonly DesiredService[]): Generator<void, boolean> {
     const { gone, come } = listChanges(this.#services, services);
     this.#services = services;
     const before = this.#users.size;
@@ -19,6 +19,7 @@ export class BackendAddresses {
         isNew ||= users === 0;
         this.#users.set(address, users + 1);
       }
+      yield;
     }
     for (const { backends } of gone) {
       for (const { address } of backends) {
@@ -26,6 +27,7 @@ export class BackendAddresses {
         if (users > 0) this.#users.set(address, users);
         else this.#users.delete(address);
       }
+      yield;
     }
     return isNew || this.#users.size !== before;
   }

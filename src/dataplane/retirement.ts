@@ -2,6 +2,8 @@
  * What is no longer reached, and when it may be used again. Packets that are being handled still see what
  * was there a moment ago, so: stop naming, wait, end the life, wait, reuse.
  */
+
+import { runInSlices } from '../slices/run-in-slices.ts';
 import type { ActualBackend, ActualService, ActualState } from './actual-state.ts';
 import { clearServiceKey, freeBackend, storeTable } from './entry-writes.ts';
 import { isVipKey } from './frontend-key.ts';
@@ -64,29 +66,49 @@ export class Retirement {
     this.#sources.push({ service, range });
   }
 
-  /** Waits, ends the lives, waits, gives the room back. */
+  /** Waits, ends the lives, waits, gives the room back. Pauses between them: nobody else may write the maps. */
   async run(context: RetirementContext): Promise<void> {
     if (this.isEmpty) return;
     const { stores, room, gracePeriod } = context;
     await gracePeriod();
+    const { ended, released } = await runInSlices(this.#endAll(context));
+    if (released.length + this.#entries.length === 0 && !room.nextHops.hasUnused()) return;
+    await gracePeriod();
+    await runInSlices(giveBack(context, ended, released));
+    room.nextHops.sweep(stores);
+  }
+
+  /** Which entries ended, and the places that are not used any more. */
+  *#endAll(context: RetirementContext): Generator<void, { ended: number[]; released: number[] }> {
+    const { room } = context;
     const released = [...this.#positions];
     for (const table of this.#tables) room.slots.release(table.line, linesOf(tableSlots(table)));
     for (const { service, range } of this.#sources) endSource(context, service, range);
     for (const { entry, service } of this.#entries) {
       endEntry(context, entry);
       if (service === undefined || leave(service, entry)) released.push(entry.index);
+      yield;
     }
     const ended = this.#entries.map(({ entry }) => entry.index);
     for (const service of this.#services) {
       ended.push(...entriesOf(service).map(({ index }) => index));
       released.push(...endService(context, service));
+      yield;
     }
-    if (released.length + this.#entries.length === 0 && !room.nextHops.hasUnused()) return;
-    await gracePeriod();
-    for (const index of ended) foldTraffic(context, index);
-    for (const index of released) room.blocks.release(index);
-    room.nextHops.sweep(stores);
+    return { ended, released };
   }
+}
+
+function* giveBack(
+  context: RetirementContext,
+  ended: readonly number[],
+  released: readonly number[],
+): Generator<void> {
+  for (const index of ended) {
+    foldTraffic(context, index);
+    yield;
+  }
+  for (const index of released) context.room.blocks.release(index);
 }
 
 function entriesOf({ members, former }: ActualService): ActualBackend[] {

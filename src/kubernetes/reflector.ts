@@ -19,8 +19,8 @@ import { type RetryLimits, retryDelay } from './retry-delay.ts';
 export interface ReflectorHandler<T> {
   /** An object as the server wrote it, to what is kept of it. */
   read(object: unknown): T;
-  /** The complete list: what is not in it is gone. */
-  replace(items: readonly T[]): void;
+  /** The complete list: what is not in it is gone. Nothing else is said before it resolves. */
+  replace(items: readonly T[]): Promise<void> | void;
   upsert(item: T): void;
   remove(item: T): void;
   /** How many objects there are by what was heard until now. */
@@ -166,7 +166,9 @@ export class Reflector<T> {
       await this.#pause.wait(times.secondLook);
       return;
     }
-    takenIn(() => handler.replace(items));
+    await takenIn(() => handler.replace(items))?.catch((error) => {
+      throw notTaken(error);
+    });
     this.#resume = version;
     this.#refusals = 0;
     this.#change(
@@ -312,9 +314,13 @@ function takenIn<R>(take: () => R): R {
   try {
     return take();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ApiFailure('unreachable', `sent what could not be taken in (${reason})`);
+    throw notTaken(error);
   }
+}
+
+function notTaken(error: unknown): ApiFailure {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ApiFailure('unreachable', `sent what could not be taken in (${reason})`);
 }
 
 function readPage(value: unknown): { items: readonly unknown[]; version: string; next: string } {

@@ -7,6 +7,7 @@ import { Reflector, type ReflectorState, type ReflectorTimes } from '../kubernet
 import { systemTimers, type Timers } from '../node/timers.ts';
 import type { Problem } from '../services/desired-state.ts';
 import { sortProblems } from '../services/sort-problems.ts';
+import { runInSlices } from '../slices/run-in-slices.ts';
 import { type Decoded, decodeEndpointSlice, decodeService, SERVICE_NAME_LABEL } from './kube-decoders.ts';
 import type { EndpointSlice, KubernetesObject, Service } from './kube-objects.ts';
 import { ObjectShelf, type ShelfItem } from './object-shelf.ts';
@@ -119,7 +120,7 @@ export class KubernetesSource implements Source {
         ...(labelSelector === undefined ? {} : { labelSelector }),
         handler: {
           read: (object) => shelf.read(object, decode),
-          replace: (items) => this.#heard(shelf.replace(items)),
+          replace: async (items) => this.#heard(await runInSlices(shelf.replace(items))),
           upsert: (item) => this.#heard(shelf.upsert(item)),
           remove: (item) => this.#heard(shelf.remove(item)),
           get size() {

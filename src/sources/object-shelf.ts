@@ -25,7 +25,7 @@ interface Entry<T> {
 
 export class ObjectShelf<T extends KubernetesObject> {
   readonly #kind: KubernetesObject['kind'];
-  readonly #entries = new Map<string, Entry<T>>();
+  #entries = new Map<string, Entry<T>>();
   /** Keys with a problem, or with nothing decoded. */
   readonly #troubled = new Set<string>();
   #sorted: readonly T[] = [];
@@ -55,46 +55,67 @@ export class ObjectShelf<T extends KubernetesObject> {
     return isKnown ? { key, version } : { key, version, decoded: decode(object) };
   }
 
-  /** Says what was heard; true: something is another than before. */
-  replace(items: readonly ShelfItem<T>[]): boolean {
-    const gone = new Set(this.#entries.keys());
-    let changed = false;
+  /**
+   * Says what was heard, which is everything; true: something is another than before. May pause, and until
+   * its end the shelf is as it was; nothing else may be said to it meanwhile. When it throws, it stays so.
+   */
+  *replace(items: readonly ShelfItem<T>[]): Generator<void, boolean> {
+    const entries = new Map<string, Entry<T>>();
     for (const item of items) {
-      gone.delete(item.key);
-      changed = this.upsert(item) || changed;
+      entries.set(item.key, this.#entryOf(item));
+      yield;
     }
-    for (const key of gone) this.remove({ key });
-    return changed || gone.size > 0;
+    const changed: string[] = [];
+    for (const [key, entry] of entries) {
+      if (this.#entries.get(key) !== entry) changed.push(key);
+      yield;
+    }
+    for (const key of this.#entries.keys()) if (!entries.has(key)) changed.push(key);
+    if (changed.length === 0) return false;
+    const sorted = changed.length > MOST_TO_PATCH ? yield* sortedValues(entries) : undefined;
+    this.#entries = entries;
+    for (const key of changed) this.#note(key);
+    if (sorted !== undefined) {
+      this.#sorted = sorted;
+      this.#stale = new Set();
+    }
+    return true;
   }
 
-  upsert({ key, version, decoded }: ShelfItem<T>): boolean {
-    if (this.#entries.get(key)?.version === version) return false;
+  upsert(item: ShelfItem<T>): boolean {
+    const entry = this.#entryOf(item);
+    if (this.#entries.get(item.key) === entry) return false;
+    this.#entries.set(item.key, entry);
+    this.#note(item.key);
+    return true;
+  }
+
+  /** The same entry, if the shelf has this version. */
+  #entryOf({ key, version, decoded }: ShelfItem<T>): Entry<T> {
+    const entry = this.#entries.get(key);
+    if (entry?.version === version) return entry;
     if (decoded === undefined) throw new Error(`version ${version} of ${key} is not known any more`);
-    if (decoded.ok) {
-      this.#entries.set(key, { version, value: decoded.value });
-      this.#troubled.delete(key);
-      this.#stale.add(key);
-      return true;
-    }
+    if (decoded.ok) return { version, value: decoded.value };
     const [namespace = '', name = ''] = key.split('/');
     const [issue] = decoded.issues;
-    const known = this.#entries.get(key)?.value;
+    const known = entry?.value;
     const rest = known === undefined ? 'it is left out' : 'the object stays as it was';
     const message = `${issue?.path.join('.')}: ${issue?.message}; ${rest} until this is mended`;
     const object = { kind: this.#kind, namespace, name };
-    this.#entries.set(key, {
-      version,
-      ...(known === undefined ? {} : { value: known }),
-      problem: { severity: 'error', code: 'invalid-object', message, object },
-    });
-    this.#troubled.add(key);
-    return true;
+    const problem: Problem = { severity: 'error', code: 'invalid-object', message, object };
+    return known === undefined ? { version, problem } : { version, value: known, problem };
+  }
+
+  /** The entry is another than before. */
+  #note(key: string): void {
+    this.#stale.add(key);
+    if (this.#entries.get(key)?.problem === undefined) this.#troubled.delete(key);
+    else this.#troubled.add(key);
   }
 
   remove({ key }: { readonly key: string }): boolean {
     if (!this.#entries.delete(key)) return false;
-    this.#troubled.delete(key);
-    this.#stale.add(key);
+    this.#note(key);
     return true;
   }
 
@@ -102,7 +123,7 @@ export class ObjectShelf<T extends KubernetesObject> {
   objects(): readonly T[] {
     if (this.#stale.size === 0) return this.#sorted;
     // A splice moves memory only; sorting compares strings.
-    this.#sorted = this.#stale.size > 200 ? this.#sort() : this.#patch();
+    this.#sorted = this.#patch();
     this.#stale = new Set();
     return this.#sorted;
   }
@@ -117,33 +138,49 @@ export class ObjectShelf<T extends KubernetesObject> {
     return true;
   }
 
-  #sort(): T[] {
-    const values = [...this.#entries].flatMap(([key, { value }]): [string, T][] =>
-      value === undefined ? [] : [[key, value]],
-    );
-    return values.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
-  }
-
-  #patch(): T[] {
-    const sorted = [...this.#sorted];
-    for (const key of this.#stale) {
-      const index = lowerBound(sorted, key);
-      const found = sorted[index];
-      const there = found !== undefined && keyOf(found) === key ? 1 : 0;
+  /** The list with the stale keys' objects replaced: what lies between two of them is copied as it is. */
+  #patch(): readonly T[] {
+    const before = this.#sorted;
+    const after: T[] = [];
+    let from = 0;
+    for (const key of [...this.#stale].sort()) {
+      const index = lowerBound(before, key, from);
+      for (let i = from; i < index; i++) after.push(before[i] as T);
+      const found = before[index];
+      from = found !== undefined && keyOf(found) === key ? index + 1 : index;
       const value = this.#entries.get(key)?.value;
-      sorted.splice(index, there, ...(value === undefined ? [] : [value]));
+      if (value !== undefined) after.push(value);
     }
-    return sorted;
+    for (let i = from; i < before.length; i++) after.push(before[i] as T);
+    return after;
   }
+}
+
+/** Up to so many changes, finding their places takes less than sorting everything. */
+const MOST_TO_PATCH = 2_000;
+
+/** By key. Servers give lists in this order, so there is mostly nothing to sort. May pause. */
+function* sortedValues<T>(entries: ReadonlyMap<string, Entry<T>>): Generator<void, T[]> {
+  const found: Array<readonly [string, T]> = [];
+  let isSorted = true;
+  let last = '';
+  for (const [key, { value }] of entries) {
+    isSorted &&= last <= key;
+    last = key;
+    if (value !== undefined) found.push([key, value]);
+    yield;
+  }
+  if (!isSorted) found.sort(([a], [b]) => (a < b ? -1 : 1));
+  return found.map(([, value]) => value);
 }
 
 function keyOf({ namespace, name }: KubernetesObject): string {
   return `${namespace}/${name}`;
 }
 
-/** The first index whose key is not below `key`. */
-function lowerBound(sorted: readonly KubernetesObject[], key: string): number {
-  let low = 0;
+/** The first index, not before `from`, whose key is not below `key`. */
+function lowerBound(sorted: readonly KubernetesObject[], key: string, from: number): number {
+  let low = from;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;

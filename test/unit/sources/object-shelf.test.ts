@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
 import { decodeService } from '../../../src/sources/kube-decoders.ts';
 import type { Service } from '../../../src/sources/kube-objects.ts';
 import { ObjectShelf, type ShelfItem } from '../../../src/sources/object-shelf.ts';
@@ -11,7 +12,7 @@ function item(name: string, version = 1, port: unknown = 80): ShelfItem<Service>
 
 function shelfOf(...items: ReadonlyArray<ShelfItem<Service>>): ObjectShelf<Service> {
   const shelf = new ObjectShelf<Service>('Service');
-  shelf.replace(items);
+  runAtOnce(shelf.replace(items));
   return shelf;
 }
 
@@ -20,7 +21,7 @@ const names = (shelf: ObjectShelf<Service>): string[] => shelf.objects().map(({ 
 test('an object that is heard again in the same version is the same, and so is the list', () => {
   const shelf = shelfOf(item('a'), item('b'));
   const before = shelf.objects();
-  expect(shelf.replace([item('b'), item('a')])).toBe(false);
+  expect(runAtOnce(shelf.replace([item('b'), item('a')]))).toBe(false);
   expect(shelf.upsert(item('a'))).toBe(false);
   expect(shelf.objects()).toBe(before);
   expect(shelf.upsert(item('a', 2, 81))).toBe(true);
@@ -38,11 +39,11 @@ test('a version that is there already is not decoded again', () => {
     );
   const first = read(1);
   expect(first.decoded?.ok).toBe(true);
-  shelf.replace([first]);
+  runAtOnce(shelf.replace([first]));
   expect(read(1)).not.toHaveProperty('decoded');
   expect(read(2).decoded?.ok).toBe(true);
   const known = shelf.objects();
-  expect(shelf.replace([read(1)])).toBe(false);
+  expect(runAtOnce(shelf.replace([read(1)]))).toBe(false);
   expect(shelf.objects()).toBe(known);
   const late = read(1);
   shelf.remove(late);
@@ -99,4 +100,44 @@ test('any changes leave the objects in order, as a new shelf would have them', (
     }),
     { numRuns: 50 },
   );
+});
+
+test('a list shows nothing of itself until it is taken in as a whole, few changes or many', () => {
+  fc.assert(
+    fc.property(fc.constantFrom(3, 2_500), fc.infiniteStream(fc.boolean()), (count, coins) => {
+      const flip = () => coins.next().value === true;
+      const numbers = Array.from({ length: count }, (_, n) => n);
+      const shelf = shelfOf(...numbers.map((n) => item(`n-${n}`)));
+      const before = shelf.objects();
+      const stay = numbers.filter(() => flip());
+      const next = [
+        ...stay.map((n) => item(`n-${n}`, flip() ? 2 : 1)),
+        item('a-new'),
+        item('bad', 1, 'eighty'),
+      ];
+      const steps = shelf.replace(next);
+      for (let piece = 0; ; piece++) {
+        const { done } = steps.next();
+        if (done === true) break;
+        if (piece % 50 === 0) {
+          expect(shelf.objects()).toBe(before);
+          expect([shelf.size, shelf.complete]).toEqual([count, true]);
+        }
+      }
+      expect(shelf.objects()).toEqual(shelfOf(...next).objects());
+      expect(names(shelf)).toEqual(['a-new', ...stay.map((n) => `n-${n}`)].sort());
+      expect([shelf.size, shelf.complete]).toEqual([stay.length + 2, false]);
+      expect(shelf.problems().length).toBe(1);
+    }),
+    { numRuns: 10 },
+  );
+});
+
+test('a list that cannot be taken in changes nothing', () => {
+  const shelf = shelfOf(item('a'), item('b'));
+  const before = shelf.objects();
+  const { decoded: _, ...unknown } = item('c');
+  expect(() => runAtOnce(shelf.replace([item('a', 2, 81), unknown]))).toThrow('not known any more');
+  expect(shelf.objects()).toBe(before);
+  expect(shelf.size).toBe(2);
 });
