@@ -109,17 +109,19 @@ export function* allocateInPieces(input: AllocationInput): Generator<void, Alloc
     yield;
     cases.push(keep(wishOf(service, families), table));
   }
-  for (const each of cases) grantRequests(each, table);
+  for (const each of cases) {
+    yield;
+    grantRequests(each, table);
+  }
   const assignments: Assignment[] = [];
   for (const each of cases) {
     yield;
     grantAny(each, table);
   }
-  for (const each of cases) {
+  for (const each of [...cases].sort((a, b) => (a.wish.key < b.wish.key ? -1 : 1))) {
     yield;
     assignments.push(answer(each, table));
   }
-  assignments.sort((a, b) => (keyOf(a.service) < keyOf(b.service) ? -1 : 1));
   const held = [...new Set([...table.allocated.addresses, ...table.claimed.addresses])];
   return { assignments, releases, use: table.pools.use(held) };
 }

@@ -85,14 +85,18 @@ export class AgentProcess {
     return longest;
   }
 
-  /** Reads the metrics once, as Prometheus does. */
-  scrape(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** Asks the agent's API for it and reads the answer to its end; milliseconds, or undefined while nobody listens. */
+  async ask(path: string): Promise<number | undefined> {
+    const from = performance.now();
+    const isAnswered = await new Promise<boolean>((resolve, reject) => {
       const socketPath = join(this.#directory, 'agent.sock');
-      get({ socketPath, path: '/metrics', agent: false }, (response) => {
-        response.resume().once('end', resolve);
-      }).on('error', reject);
+      get({ socketPath, path, agent: false }, (response) => {
+        if (response.statusCode !== 200) reject(new Error(`GET ${path}: ${response.statusCode}`));
+        response.resume().once('end', () => resolve(true));
+        response.once('error', reject);
+      }).on('error', () => resolve(false));
     });
+    return isAnswered ? performance.now() - from : undefined;
   }
 
   get ended(): string | undefined {

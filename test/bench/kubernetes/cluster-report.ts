@@ -24,6 +24,13 @@ export function clusterFigures(result: ClusterResult): ClusterFigure[] {
     limited(`longest stall of the event loop ${when}`, ms, 'ms', STALL_MS);
   const event = result.change_after_event_ms;
   const request = result.change_after_request_ms;
+  const views = [
+    ['the metrics', result.metrics],
+    ['the services', result.services_view],
+    ['the backends', result.backends_view],
+    ['the statistics', result.stats_view],
+    ['the lines of the status', result.status_view],
+  ] as const;
   return [
     limited('first sync, from exec to the last service in the maps', result.first_sync_s, 's', 45),
     shown('processor time of the agent for it', `${result.first_sync_processor_s} s`),
@@ -32,7 +39,10 @@ export function clusterFigures(result: ClusterResult): ClusterFigure[] {
     shown('resident besides: maps and program files', `${result.steady_mib.rss - result.steady_mib.own} MiB`),
     stall('in the first sync', result.stall_sync_ms),
     stall('while nothing changes', result.stall_steady_ms),
-    stall('while its metrics are read', result.stall_scrape_ms),
+    ...views.flatMap(([what, { ms, stall_ms }]) => [
+      shown(`${what}: until all of it is there`, `${ms} ms`),
+      stall(`while ${what} are read`, stall_ms),
+    ]),
     stall('while slices change', result.stall_changes_ms),
     stall('in an outage and after it', result.stall_outage_ms),
     shown('slice in the maps after its event, median', `${event.median} ms`),
@@ -49,6 +59,8 @@ export function clusterFigures(result: ClusterResult): ClusterFigure[] {
       5,
     ),
     shown('restart on full maps, until a change is in them', `${result.restart_s} s`),
+    shown('of it until the API answers', `${result.restart_answers_s} s`),
+    stall('in the restart, from then on', result.stall_restart_ms),
     limited('silent link noticed', result.silence_noticed_s, 's', 90),
     limited('converged after the silence', result.converged_after_silence_s, 's', 5),
   ];

@@ -128,13 +128,12 @@ async function measureFollowing(
       stall_steady_ms: agent.longestStall(syncedAt + 200, steadyAt).ms,
     };
     say(JSON.stringify({ ...memory, ...stalls }));
-    await agent.scrape();
-    const scrapedAt = Date.now();
-    const stall_scrape_ms = agent.longestStall(steadyAt, scrapedAt + 200).ms;
-    await sleep(300);
+    const views = await measureViews(agent);
+    say(JSON.stringify(views));
+    const viewedAt = Date.now();
     const change = await measureChanges(options, plane, client, agent, state);
     const changedAt = Date.now();
-    const stall_changes_ms = agent.longestStall(scrapedAt + 200, changedAt).ms;
+    const stall_changes_ms = agent.longestStall(viewedAt, changedAt).ms;
     say(JSON.stringify({ ...change, stall_changes_ms }));
     const outage = await measureOutage(options, plane, agent, state);
     const stall_outage_ms = agent.longestStall(changedAt, Date.now()).ms;
@@ -144,7 +143,7 @@ async function measureFollowing(
       ...memory,
       ...stalls,
       ...change,
-      stall_scrape_ms,
+      ...views,
       stall_changes_ms,
       ...outage,
       stall_outage_ms,
@@ -153,6 +152,25 @@ async function measureFollowing(
   } finally {
     await agent.stop();
   }
+}
+
+/** What a look at everything takes, and for how long nothing else has its turn meanwhile. */
+async function measureViews(agent: AgentProcess) {
+  const one = async (path: string) => {
+    const from = Date.now();
+    const ms = await agent.ask(path);
+    if (ms === undefined) throw new Error(`nobody answers GET ${path}`);
+    // The stall is written by the tenth of a second.
+    await sleep(300);
+    return { ms: Math.round(ms), stall_ms: agent.longestStall(from, Date.now()).ms };
+  };
+  return {
+    metrics: await one('/metrics'),
+    services_view: await one('/v1/services'),
+    backends_view: await one('/v1/backends'),
+    stats_view: await one('/v1/stats'),
+    status_view: await one('/v1/status'),
+  };
 }
 
 /** An endpoint of some slice stops to be ready, or is ready again, 50 times. */
@@ -248,6 +266,7 @@ async function measureSilence(kernel: Kernel, options: MeasureOptions, plane: Co
   writeFileSync(kubeconfig, stringify(throughLink(plane, link)));
   const agent = makeAgent(options, kubeconfig);
   try {
+    const answers = firstAnswer(agent);
     const state = await pinned(kernel, agent);
     const service = size.services - 1;
     const offset = state.tableWords().get(vipOf(service));
@@ -262,8 +281,11 @@ async function measureSilence(kernel: Kernel, options: MeasureOptions, plane: Co
       await until(agent, 'the change', () => state.wordAt(offset) !== before);
     };
     await change(false);
-    const restarted = tenth((Date.now() - agent.startedAt) / 1000);
+    const restartedAt = Date.now();
+    const restarted = tenth((restartedAt - agent.startedAt) / 1000);
     await sleep(options.quick ? 1_000 : 20_000);
+    // From when it answers: before that the program is read and the maps are opened.
+    const stall_restart_ms = agent.longestStall(await answers, restartedAt).ms;
     say(`restart on full maps: ${restarted} s; silence ...`);
     const accepted = link.accepted;
     await link.become('silent');
@@ -277,6 +299,8 @@ async function measureSilence(kernel: Kernel, options: MeasureOptions, plane: Co
     await change(true);
     return {
       restart_s: restarted,
+      restart_answers_s: tenth(((await answers) - agent.startedAt) / 1000),
+      stall_restart_ms,
       silence_noticed_s: noticed,
       converged_after_silence_s: tenth((Date.now() - again) / 1000),
     };
@@ -284,6 +308,12 @@ async function measureSilence(kernel: Kernel, options: MeasureOptions, plane: Co
     await agent.stop();
     await link.close();
   }
+}
+
+/** When the agent's health is answered for the first time. */
+async function firstAnswer(agent: AgentProcess): Promise<number> {
+  while (agent.ended === undefined && (await agent.ask('/healthz')) === undefined) await sleep(20);
+  return Date.now();
 }
 
 function throughLink(plane: ControlPlane, link: BreakingLink): unknown {
