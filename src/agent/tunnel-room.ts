@@ -5,6 +5,8 @@ import { type DesiredService, isTunnel, type Problem, type ServiceMode } from '.
 
 /** Bytes of IP packet that most clients send at the most: those of Ethernet. */
 const CLIENT_MTU = 1500;
+/** What every way must take of IPv6 (RFC 8200, section 5). */
+const LEAST_MTU_V6 = 1280;
 
 /** Services as far as the room of their tunnels goes. */
 export type TunnelUser = Pick<DesiredService, 'mode'> & {
@@ -45,10 +47,16 @@ export function judgeTunnelRoom(
   return links.flatMap(({ name, mtu }) => {
     const need = worst.get(name);
     if (need === undefined || mtu >= CLIENT_MTU + need.size) return [];
+    const left = mtu - need.size;
+    const effect =
+      left < LEAST_MTU_V6
+        ? `IPv6 clients cannot be told to send less than ${LEAST_MTU_V6}, so what they send goes in fragments, which ` +
+          'pods never get, or not at all'
+        : `clients that send ${CLIENT_MTU} are told to send less, and not all do`;
     const message =
       `${name} has an MTU of ${mtu}, which with the outer header of ${need.size} bytes towards ${need.backend} leaves ` +
-      `${mtu - need.size}: clients that send ${CLIENT_MTU} are told to send less, and not all do; raise the MTU of ` +
+      `${left}: ${effect}; raise the MTU of ` +
       `${name}, and of all that is between it and the backends, to ${CLIENT_MTU + need.size} or more`;
-    return [{ severity: 'warning', code: 'mtu-too-small', message }];
+    return [{ severity: left < LEAST_MTU_V6 ? 'error' : 'warning', code: 'mtu-too-small', message }];
   });
 }

@@ -17,7 +17,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { LevelTrigger } from '../node/level-trigger.ts';
 import { NetlinkMonitor, startIpMonitor } from '../node/netlink-monitor.ts';
-import type { NodeInspection } from '../node-dataplane/node-views.ts';
+import { droppedFragments, type NodeInspection } from '../node-dataplane/node-views.ts';
 import type { NodeDataplane } from '../node-dataplane/open-node-dataplane.ts';
 import { planTargets } from '../node-dataplane/plan-targets.ts';
 import { buildDesiredState } from '../services/build-desired-state.ts';
@@ -25,6 +25,7 @@ import type { DesiredState, Problem } from '../services/desired-state.ts';
 import type { ServiceSettings } from '../services/service-settings.ts';
 import { openSource } from '../sources/open-source.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
+import { type FragmentsSeen, judgeFragments, lookAtFragments } from './judge-fragments.ts';
 import { nodeServiceSettings } from './node-settings.ts';
 import { surveyWorker } from './survey-worker.ts';
 
@@ -56,6 +57,7 @@ export class NodeAgent {
   #settings: ServiceSettings;
   #survey: NodeSurvey;
   #nodeProblems: readonly Problem[];
+  #fragments: FragmentsSeen | undefined;
   #built:
     | { readonly snapshot: SourceSnapshot; readonly config: NodeConfig; readonly state: DesiredState }
     | undefined;
@@ -91,6 +93,7 @@ export class NodeAgent {
 
   /** Resolves after the first look at the source. */
   async run(): Promise<void> {
+    this.#fragments = lookAtFragments(droppedFragments(this.inspection), undefined, Date.now());
     this.#monitor.start();
     await this.source.start(() => void this.#loop.trigger());
     await this.#loop.trigger();
@@ -198,7 +201,12 @@ export class NodeAgent {
     const { effects } = this.#options;
     const before = this.#survey;
     this.#survey = await surveyWorker(this.#config, effects.run);
-    this.#nodeProblems = keepWorkerSysctls(effects, this.#config, this.#survey);
+    const now = Date.now();
+    this.#fragments = lookAtFragments(droppedFragments(this.inspection), this.#fragments, now);
+    this.#nodeProblems = [
+      ...keepWorkerSysctls(effects, this.#config, this.#survey),
+      ...judgeFragments(this.#fragments, now),
+    ];
     const changed = JSON.stringify(before.devices) !== JSON.stringify(this.#survey.devices);
     if (changed || !this.dataplane.health().every(({ attached }) => attached)) {
       this.dataplane.updateDevices(this.#survey.devices);

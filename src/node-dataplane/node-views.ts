@@ -6,7 +6,14 @@ import { isExpired } from '../dataplane/inspect/flow-counts.ts';
 import { addTraffic, trafficAt } from '../dataplane/inspect/read-traffic.ts';
 import type { JiffiesClock } from '../dataplane/next-hop-table.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { flowState, flowStateNames, nodeFlow, nodeFlowKey, nodeFlowPlace } from '../layout/generated.ts';
+import {
+  flowState,
+  flowStateNames,
+  nodeDropReason,
+  nodeFlow,
+  nodeFlowKey,
+  nodeFlowPlace,
+} from '../layout/generated.ts';
 import { addressOfWords, formatAddress, formatEndpoint } from '../net/address.ts';
 import type { DesiredService } from '../services/desired-state.ts';
 import { NODE_DROP_COUNTERS, NODE_EVENT_COUNTERS } from './node-counters.ts';
@@ -175,6 +182,11 @@ export function nodeStats(inspection: NodeInspection): StatsView {
       drops: {},
     })),
   };
+}
+
+/** Tunnel packets that came in fragments, since the maps were made. */
+export function droppedFragments({ kernel, maps }: Pick<NodeInspection, 'kernel' | 'maps'>): number {
+  return Number(kernel.sumPerCpu(maps.maps.node_drops, nodeDropReason.NODE_DROP_FRAGMENT, 1)[0] ?? 0n);
 }
 
 function flowsByTarget({ kernel, maps, clock, timeouts }: NodeInspection): Map<number, number> {

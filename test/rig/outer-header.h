@@ -8,6 +8,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+/* Of IPv4: DF, or what the compiler's command line says. */
+#ifndef OUTER_FLAGS
+#define OUTER_FLAGS 0x4000
+#endif
+
 /* Room for the outer header behind the Ethernet one, whose addresses change
  * sides: the router that sent the packet gets it back. */
 static __always_inline void *push(struct xdp_md *ctx, int bytes)
@@ -38,7 +43,7 @@ static __always_inline void write_ip4(struct iphdr *ip, __u16 length, __u8 proto
 	__builtin_memset(ip, 0, sizeof(*ip));
 	*(__u8 *)ip = 0x45;
 	ip->tot_len = bpf_htons(sizeof(*ip) + length);
-	ip->frag_off = bpf_htons(0x4000);
+	ip->frag_off = bpf_htons(OUTER_FLAGS);
 	ip->ttl = 64;
 	ip->protocol = protocol;
 	ip->saddr = bpf_htonl(source);

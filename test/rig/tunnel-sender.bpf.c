@@ -4,7 +4,8 @@
  * back out in an outer header to one pod. The addresses are set when it is
  * compiled, so that a test can have it lie about where it comes from:
  * -DSOURCE4=0x0a040101 -DPOD4=... -DVIP4=... (host order, /24), and the same of
- * IPv6 as four words; -DGUE_PORT=6080 for GUE.
+ * IPv6 as four words; -DGUE_PORT=6080 for GUE; -DOUTER_FLAGS=0x2000 for outer
+ * IPv4 packets that call themselves first fragments.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -108,11 +108,12 @@ export async function routeVips(rig: Rig, lb: 'lb1' | 'lb2'): Promise<void> {
 
 const SOURCES = { lb1: ['10.20.1.2', '2001:db8:21::2'], lb2: ['10.20.2.2', '2001:db8:22::2'] } as const;
 
-/** Makes the node tunnel; from these outer sources, of either family, or its own. */
+/** Makes the node tunnel; from these outer sources, of either family, or its own. more: for the compiler. */
 export async function putSender(
   rig: Rig,
   lb: 'lb1' | 'lb2',
   [source4, source6]: readonly [string, string] = SOURCES[lb],
+  more: readonly string[] = [],
 ): Promise<void> {
   const object = rig.path(lb, 'tunnel-sender.bpf.o');
   const word = (text: string) => `${wordsOf(parseAddress(text) ?? 0)[0]}u`;
@@ -128,6 +129,7 @@ export async function putSender(
     `-DPOD6=${words(POD6)}`,
     `-DVIP6=${words('2001:db8:1::')}`,
     ...(lb === 'lb2' ? ['-DGUE_PORT=6080'] : []),
+    ...more,
   ];
   await clangBpf(join(PROJECT, 'test/rig/tunnel-sender.bpf.c'), object, defines);
   await rig.exec(lb, ['ip', 'link', 'set', 'dev', UPLINK, 'xdpdrv', 'off']);

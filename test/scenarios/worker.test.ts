@@ -8,6 +8,7 @@ import { httpLoad } from '../rig/load.ts';
 import type { Rig } from '../rig/rig.ts';
 import { POD_PORTS } from '../rig/server-configs.ts';
 import { startNginx } from '../rig/servers.ts';
+import { waitFor } from '../rig/wait.ts';
 import {
   CLIENT4,
   CLIENT6,
@@ -128,6 +129,22 @@ describe.each(['xdp', 'tc'] as const)('a worker that ends tunnels on %s', (attac
     expect(stats.stdout).toContain('source');
     const flows = await lbctl(rig, WORKER, ['conn', 'list']);
     expect(flows.stdout).toContain(CLIENT4);
+  });
+
+  it('tunnel packets in fragments are dropped, counted, and a problem of the worker', async () => {
+    await routeVips(rig, 'lb1');
+    await putSender(rig, 'lb1', undefined, ['-DOUTER_FLAGS=0x2000']);
+    const failed = await rig.exec(CLIENT, ['curl', '-sS', '-m', '1', `http://${VIP4}/`], { mayFail: true });
+    expect(failed.code).toBe(28);
+    expect(await dropsOf(agent, 'fragment')).toBeGreaterThan(0);
+    // The agent looks at its node whenever that changes.
+    await rig.exec(WORKER, ['ip', 'address', 'add', '192.0.2.77/32', 'dev', 'lo']);
+    await waitFor('the problem', async () =>
+      (await agent.status()).problems.some(({ code }) => code === 'tunnel-fragments'),
+    );
+    await rig.exec(WORKER, ['ip', 'address', 'del', '192.0.2.77/32', 'dev', 'lo']);
+    await putSender(rig, 'lb1');
+    expect(await fetchFrom(rig, VIP4, '/')).toBe('web-1');
   });
 
   it('cleanup takes everything away', async () => {

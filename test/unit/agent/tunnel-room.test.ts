@@ -36,6 +36,15 @@ describe('room for outer headers', () => {
     expect(problem?.message).toContain(`to ${enough} or more`);
   });
 
+  test('where IPv6 has no room either, clients cannot be told, and it is an error', () => {
+    const services = [service('gue', '10.40.0.2')];
+    const [enough] = judgeTunnelRoom(services, hopOf, links(1312));
+    expect(enough).toMatchObject({ severity: 'warning' });
+    const [problem] = judgeTunnelRoom(services, hopOf, links(1311));
+    expect(problem).toMatchObject({ severity: 'error', code: 'mtu-too-small' });
+    expect(problem?.message).toContain('leaves 1279: IPv6 clients cannot be told to send less than 1280');
+  });
+
   test.each(['snat', 'l2'] as const)('%s needs none', (mode) => {
     expect(judgeTunnelRoom([service(mode, '10.40.0.2')], hopOf, links(1280))).toEqual([]);
   });
