@@ -1,5 +1,6 @@
-/** Real clients and servers on every way that packets can travel, in both families, on both hooks. */
+/** Real clients and servers on every way that packets can travel, in both families, on all hooks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UPLINK } from '../rig/one-armed.ts';
 import {
   askDns,
   clientSeen,
@@ -77,4 +78,36 @@ describe.each(['xdp', 'tc'] as const)('through %s', (hook) => {
       },
     );
   });
+});
+
+/** One of each mode: what generic XDP has of its own is how frames get to the programs and leave them. */
+const GENERIC_PATHS = WIDE_PATHS.filter(({ name }) =>
+  ['snat6', '4in4', '6in4', 'gue4', 'l2-4'].includes(name),
+);
+
+describe('through xdp-generic', () => {
+  let stand: TrafficRig;
+  beforeAll(async () => {
+    stand = await standTrafficRig('tp-gen', 'xdp-generic');
+  });
+  afterAll(() => stand?.rig.destroy());
+
+  it('is attached that way on LB node and worker', async () => {
+    for (const node of ['lb1', 'worker1']) {
+      const { stdout } = await stand.rig.exec(node, ['ip', '-j', '-d', 'link', 'show', UPLINK]);
+      const [link] = JSON.parse(stdout) as Array<{ xdp?: { mode: number } }>;
+      // XDP_ATTACHED_SKB of linux/if_link.h
+      expect(link?.xdp?.mode, node).toBe(2);
+    }
+  });
+
+  it.each(GENERIC_PATHS.map((path) => [path.name, path] as const))(
+    'carries large bodies, datagrams, fragments and pings, %s',
+    async (_, path) => {
+      expect(await download(stand.rig, CLIENT, path)).toEqual(Array(3).fill(LARGE_FILE_HASH));
+      expect(await upload(stand.rig, CLIENT, path)).toEqual([path.name, '4194304', path.name, '4194304']);
+      expect(await exchangeUdp(stand.rig, CLIENT, path, [1, 1000, 8192])).toEqual([1, 1, 1]);
+      expect(await ping(stand.rig, CLIENT, path, 56)).toBe(3);
+    },
+  );
 });

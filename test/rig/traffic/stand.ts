@@ -14,7 +14,7 @@ import { networkCommands, pathManifest, senderAddresses } from './network.ts';
 import { NARROW_PATHS, WIDE_PATHS } from './paths.ts';
 import { LBS, trafficTopology } from './topology.ts';
 
-export type Hook = 'xdp' | 'tc';
+export type Hook = 'xdp' | 'xdp-generic' | 'tc';
 
 /** Any, the same on both nodes. */
 const SEED = '6c346c622072696720736565';
@@ -42,7 +42,7 @@ async function startLb(rig: Rig, lb: (typeof LBS)[number], hook: Hook): Promise<
     vips: { ranges: VIP_RANGES, device: { name: VIP_DEVICE, kind: await vipDeviceKind(rig, lb) } },
     devices: [{ name: UPLINK, attach: hook }],
     // Each hook with another short way through the program.
-    mode: hook === 'xdp' ? 'ipip' : 'snat',
+    mode: hook === 'tc' ? 'snat' : 'ipip',
     snat: { addresses: senderAddresses.snat(lb), sharedFlows: 1024 },
     dsr: { source: senderAddresses.outer(lb) },
     hash: { nodes: LBS.length, seedFile },
@@ -81,7 +81,7 @@ async function startServers(rig: Rig, node: string): Promise<void> {
 
 /** name: short, for the rig's id. */
 export async function standTrafficRig(name: string, hook: Hook): Promise<TrafficRig> {
-  const rig = await createRig(trafficTopology(`${name}-${process.pid}`, hook === 'xdp'));
+  const rig = await createRig(trafficTopology(`${name}-${process.pid}`, hook !== 'tc'));
   try {
     for (const [node, commands] of Object.entries(networkCommands())) await ipBatch(rig, node, commands);
     for (const path of [...WIDE_PATHS, ...NARROW_PATHS]) writeManifest(rig, path.name, pathManifest(path));

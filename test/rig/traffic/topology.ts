@@ -63,7 +63,7 @@ function onSegment(name: keyof typeof SEGMENT, xdp: boolean, mtu = SEGMENT_MTU):
   );
 }
 
-/** xdp: native programs will sit on the nodes' devices; else all offloads stay on. */
+/** xdp: XDP programs will sit on the nodes' devices; else all offloads stay on. */
 export function trafficTopology(id: string, xdp: boolean): Topology {
   return {
     id,
