@@ -16,6 +16,7 @@ const SOL_PACKET = 263;
 const PACKET_VNET_HDR = 15;
 /** struct virtio_net_hdr: nothing of it is asked for. Without a length of headers only a link layer is kept linear. */
 const NO_OFFLOAD = Buffer.alloc(10);
+const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
 
 const PCAP_HEADER = 24;
 const PCAP_RECORD = 16;
@@ -56,6 +57,15 @@ export class Wire {
   /** A frame of more than a page is not linear: behind its link layer nothing is readable without being pulled. */
   send(frame: Uint8Array): void {
     writeSync(this.#socket, Buffer.concat([NO_OFFLOAD, frame]));
+  }
+
+  /** The same with a checksum that is to be completed from `start` to the frame's end, into the place at `checksum`. */
+  sendPartial(frame: Uint8Array, start: number, checksum: number): void {
+    const header = Buffer.alloc(NO_OFFLOAD.length);
+    header.writeUInt8(VIRTIO_NET_HDR_F_NEEDS_CSUM, 0);
+    header.writeUInt16LE(start, 6);
+    header.writeUInt16LE(checksum - start, 8);
+    writeSync(this.#socket, Buffer.concat([header, frame]));
   }
 
   /** The next frame that was captured. */
