@@ -125,6 +125,7 @@ static __noinline int icmp_to_client(hook_ctx *ctx, const struct packet *pkt)
 	to.address = flow->vip;
 	to.outer = same_address(pkt->source, quote.destination) ? flow->vip : pkt->source;
 	to.port = flow->vip_port;
+	to.client_port = flow->client_port;
 	if (translate_error(ctx, pkt, &quote, &to)) {
 		count_packet(&node_drops, DROP_INTERNAL, pkt->length);
 		return HOOK_DROP;
@@ -147,7 +148,8 @@ static __always_inline int to_client(hook_ctx *ctx, struct packet *pkt)
 	if (unlikely(pkt->fragment == FRAGMENT_LATER))
 		count_packet(&node_events, NODE_EVENT_FRAGMENT_TO_CLIENT, pkt->length);
 	count_traffic_out(&node_traffic, &flow->traffic, pkt->length);
-	if (rewrite_end(ctx, pkt, END_SOURCE, flow->vip, flow->vip_port)) {
+	if (rewrite_end(ctx, pkt, END_SOURCE, flow->vip, flow->vip_port) ||
+	    rewrite_port(ctx, pkt, END_DESTINATION, flow->client_port)) {
 		count_packet(&node_drops, DROP_INTERNAL, pkt->length);
 		return HOOK_DROP;
 	}

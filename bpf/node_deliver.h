@@ -23,6 +23,34 @@ static __noinline struct node_target *find_target(const struct packet *pkt,
 	return bpf_map_lookup_elem(&node_targets, &key);
 }
 
+/* What the pod knows a quoted answer's destination port as. */
+static __noinline __u16 client_port_at_pod(const struct packet *pkt, const struct quote *quote,
+					   const struct node_target *target)
+{
+	struct node_flow_key key = {};
+	struct client_tuple tuple;
+
+	if (!pkt || !quote || !target)
+		return 0;
+	tuple = (struct client_tuple){
+		.client = quote->destination, .vip = quote->source,
+		.client_port = quote->ports >> 16, .vip_port = quote->ports,
+	};
+	key.pod_port = target->port;
+	key.protocol = quote->protocol;
+	key.family = pkt->family;
+	copy_address(key.pod, target->address);
+	copy_address(key.client, quote->destination);
+	for (__u32 choice = 0; choice < CLIENT_PORTS; choice++) {
+		int is_taken;
+
+		key.client_port = port_at_pod(&tuple, choice);
+		if (place_of_tuple(&key, &tuple, &is_taken, pkt->now))
+			return key.client_port;
+	}
+	return tuple.client_port;
+}
+
 /* An error about an answer of the pod's: the quote's source is the frontend. */
 static __noinline int icmp_to_pod(hook_ctx *ctx, const struct packet *pkt,
 				  const struct tunnel *tunnel)
@@ -46,6 +74,7 @@ static __noinline int icmp_to_pod(hook_ctx *ctx, const struct packet *pkt,
 	to.address = target->address;
 	to.outer = target->address;
 	to.port = target->port;
+	to.client_port = client_port_at_pod(pkt, &quote, target);
 	count_packet(&node_events, NODE_EVENT_ICMP_TO_POD, pkt->length);
 	return translate_error(ctx, pkt, &quote, &to);
 }
@@ -66,6 +95,7 @@ static __always_inline int to_pod(hook_ctx *ctx, const struct packet *pkt,
 				  const struct tunnel *tunnel)
 {
 	struct node_target *target;
+	__be16 client_port;
 	int result;
 
 	if (unlikely(is_icmp(pkt)))
@@ -75,11 +105,12 @@ static __always_inline int to_pod(hook_ctx *ctx, const struct packet *pkt,
 	target = find_target(pkt, tunnel, destination_port(pkt), pkt->protocol);
 	if (!target)
 		return DROP(NODE_DROP_NO_TARGET);
-	result = remember_flow(pkt, target);
+	result = remember_flow(pkt, target, &client_port);
 	if (result)
 		return result;
 	count_traffic_in(&node_traffic, &target->traffic, pkt->length);
-	return rewrite_end(ctx, pkt, END_DESTINATION, target->address, target->port);
+	result = rewrite_end(ctx, pkt, END_DESTINATION, target->address, target->port);
+	return result ? result : rewrite_port(ctx, pkt, END_SOURCE, client_port);
 }
 
 /* Ends the tunnel; from here on the frame is an ordinary one to the VIP. */

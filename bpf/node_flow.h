@@ -3,177 +3,71 @@
  * What the node program remembers: for an answer's tuple, the VIP and port it
  * leaves from. Any packet from a client makes or refreshes the memory, so that
  * a flow that comes by another LB node, or in its middle, has it.
+ *
+ * A client may use one port for two VIPs that lead to one port of a pod. For
+ * the pod both would be one connection, so the later one gets another client
+ * port there. Which one follows from the tuple: nothing else has to be
+ * remembered to find it again.
  */
 #pragma once
 
-#include "life.h"
-#include "next_state.h"
-#include "node_config.h"
-#include "node_maps.h"
-#include "packet_counter.h"
+#include "node_place.h"
 
-#define PLACE_TRIES 32		/* places looked at for one flow */
+#define CLIENT_PORTS 4		/* ports that a flow may have at its pod: the client's, and others */
+#define CHANGED_PORTS 0x8000	/* the first of those others */
 
-struct place_claim {
-	__u32 now;
-	__u32 index;
-	__u16 generation;
-	__u16 reserved;
+/* A client's packet to a frontend: one flow. */
+struct client_tuple {
+	const __u32 *client;
+	const __u32 *vip;
+	__be16 client_port;
+	__be16 vip_port;
 };
 
-static __always_inline __u64 *place_word(struct node_flow_place *place)
+static __always_inline __be16 port_at_pod(const struct client_tuple *tuple, __u32 choice)
 {
-	return (__u64 *)&place->seen;
+	__u32 mix = tuple->client[0] ^ tuple->client[3] ^ tuple->vip[0] ^ tuple->vip[3];
+
+	if (!choice)
+		return tuple->client_port;
+	mix += tuple->client_port << 16 | tuple->vip_port;
+	mix = (mix + choice) * 0x9e3779b1;
+	return bpf_htons(CHANGED_PORTS | mix >> 17);
 }
 
-static __always_inline union life place_life(struct node_flow_place *place)
+static __always_inline struct client_tuple client_tuple_of(const struct packet *pkt)
 {
-	return (union life){ .word = *(volatile __u64 *)place_word(place) };
+	return (struct client_tuple){
+		.client = pkt->source, .vip = pkt->destination,
+		.client_port = source_port(pkt), .vip_port = destination_port(pkt),
+	};
 }
 
-static __always_inline int place_expired(union life life, __u32 now)
+/* Is it the memory of this flow, and not of another one of the same ports? */
+static __always_inline int is_same_flow(const struct node_flow *flow,
+					const struct client_tuple *tuple)
 {
-	return life_timed_out(life, now, node_config.timeout);
+	return same_address(flow->vip, tuple->vip) && flow->vip_port == tuple->vip_port &&
+	       flow->client_port == tuple->client_port;
 }
 
-static __always_inline int same_flow_key(const struct node_flow_key *a,
-					 const struct node_flow_key *b)
-{
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4];
-}
-
-/* The place of a flow, if it is still the flow's: an entry that another CPU
- * deletes meanwhile may be another flow's already. */
-static __always_inline struct node_flow_place *place_of(const struct node_flow *flow,
-							const struct node_flow_key *key)
-{
-	__u32 index = flow->place;
-	struct node_flow_place *place = bpf_map_lookup_elem(&node_flow_places, &index);
-	union life life;
-
-	if (!place)
-		return NULL;
-	life = place_life(place);
-	return life.generation == flow->generation && life.state > FLOW_CLAIMED &&
-	       same_flow_key(&place->key, key) ? place : NULL;
-}
-
-/* Removes the flow that a place had in a former life, unless it has moved on. */
-static __always_inline void forget_flow(const struct node_flow_key *key, __u32 index,
-					__u16 generation)
+/* The place of a flow that is remembered by this key, if it is the tuple's. */
+static __always_inline struct node_flow_place *place_of_tuple(const struct node_flow_key *key,
+							      const struct client_tuple *tuple,
+							      int *is_taken, __u32 now)
 {
 	struct node_flow *flow = bpf_map_lookup_elem(&node_flows, key);
-
-	if (flow && flow->place == index && flow->generation == generation)
-		bpf_map_delete_elem(&node_flows, key);
-}
-
-/* Takes a place if its life is still `old`. */
-static __always_inline int take_place(struct node_flow_place *place, __u32 index, union life old,
-				      struct place_claim *claim)
-{
-	union life new = {
-		.seen = claim->now, .generation = old.generation + 1, .state = FLOW_CLAIMED,
-	};
-
-	if (!life_change(place_word(place), old, new))
-		return 0;
-	if (old.state != FLOW_FREE)
-		forget_flow(&place->key, index, old.generation);
-	claim->index = index;
-	claim->generation = new.generation;
-	return 1;
-}
-
-/* A half-open flow's place: the pod has answered its SYN long ago, and the next
- * packet of a client that is there makes the memory anew. */
-static __always_inline int evict_half_open(__u32 index, struct place_claim *claim)
-{
-	struct node_flow_place *place = bpf_map_lookup_elem(&node_flow_places, &index);
+	struct node_flow_place *place = flow ? place_of(flow, key) : NULL;
 	union life life;
 
+	*is_taken = 0;
 	if (!place)
-		return 0;
+		return NULL;
+	if (likely(is_same_flow(flow, tuple)))
+		return place;
 	life = place_life(place);
-	if (life.state != FLOW_SYN || !take_place(place, index, life, claim))
-		return 0;
-	count_packet(&node_events, NODE_EVENT_FLOW_EVICTED, 0);
-	return 1;
-}
-
-/* The next place under the hand that is free or has expired; else of those seen
- * the one that is half-open the longest, a second at least. */
-static __noinline int claim_place(struct place_claim *claim)
-{
-	__u32 zero = 0, oldest = 0, oldest_age = node_config.hz, found = 0;
-	__u32 *hand = bpf_map_lookup_elem(&node_flow_hand, &zero);
-
-	if (!hand || !claim)
-		return 0;
-	for (int i = 0; i < PLACE_TRIES; i++) {
-		__u32 index = __sync_fetch_and_add(hand, 1) % node_config.places;
-		struct node_flow_place *place = bpf_map_lookup_elem(&node_flow_places, &index);
-		union life life;
-		__u32 age;
-
-		if (!place)
-			return 0;
-		life = place_life(place);
-		age = claim->now - life.seen;
-		if (life.state == FLOW_FREE || place_expired(life, claim->now)) {
-			if (!take_place(place, index, life, claim))
-				continue;
-			if (life.state != FLOW_FREE)
-				count_packet(&node_events, NODE_EVENT_FLOW_EXPIRED, 0);
-			return 1;
-		}
-		if (life.state == FLOW_SYN && age >= oldest_age && age < -(__u32)LIFE_SKEW) {
-			oldest_age = age;
-			oldest = index;
-			found = 1;
-		}
-	}
-	return found && evict_half_open(oldest, claim);
-}
-
-static __always_inline __u8 first_state(const struct packet *pkt)
-{
-	if (pkt->protocol == IPPROTO_UDP)
-		return FLOW_UDP;
-	return is_syn(pkt) ? FLOW_SYN : next_state(FLOW_ESTABLISHED, pkt, 1);
-}
-
-static __always_inline void set_state(struct node_flow_place *place, __u32 now, __u16 generation,
-				      __u8 state)
-{
-	union life life = { .seen = now, .generation = generation, .state = state };
-
-	*(volatile __u64 *)place_word(place) = life.word;
-}
-
-/* After a packet that keeps the flow alive. Written once a second, or when the
- * state changes; a swap that is lost to another CPU's is as good as done. */
-static __always_inline void touch_place(struct node_flow_place *place, const struct packet *pkt,
-					int from_client)
-{
-	union life old = place_life(place), new = old;
-
-	new.state = next_state(old.state, pkt, from_client);
-	if (from_client && is_syn(pkt) && old.state >= FLOW_FIN_CLIENT && old.state <= FLOW_CLOSED)
-		new.state = FLOW_SYN;
-	if (new.state == old.state &&
-	    (old.state == FLOW_CLOSED || pkt->now - old.seen < node_config.hz))
-		return;
-	new.seen = pkt->now;
-	if (!life_change(place_word(place), old, new) && new.state != old.state) {
-		/* Both directions at once: the other's state counts too. */
-		old = place_life(place);
-		new.generation = old.generation;
-		new.state = next_state(old.state, pkt, from_client);
-		life_change(place_word(place), old, new);
-	}
+	*is_taken = life.state != FLOW_CLOSED && !place_expired(life, now);
+	return NULL;
 }
 
 /* A place and an entry for a flow that has none. */
@@ -197,6 +91,7 @@ static __noinline int add_flow(const struct packet *pkt, const struct node_targe
 	place->key = *key;
 	copy_address(flow.vip, pkt->destination);
 	flow.vip_port = destination_port(pkt);
+	flow.client_port = source_port(pkt);
 	flow.generation = claim.generation;
 	flow.place = index;
 	flow.traffic = target->traffic;
@@ -207,44 +102,74 @@ static __noinline int add_flow(const struct packet *pkt, const struct node_targe
 		return bpf_map_lookup_elem(&node_flows, key) ? GO_ON : DROP(NODE_DROP_FLOWS_FULL);
 	}
 	count_new_flow(&node_traffic, target->traffic);
+	if (unlikely(key->client_port != source_port(pkt)))
+		count_packet(&node_events, NODE_EVENT_PORT_CHANGED, pkt->length);
 	return GO_ON;
 }
 
-/* Is it the memory of this packet's flow, and not of the same client port
- * through another VIP? The pod could not tell the two apart. */
-static __always_inline int is_same_flow(const struct node_flow *flow, const struct packet *pkt)
+/* What had the key is over, or half gone: its place is free again. */
+static __always_inline void clear_key(const struct node_flow_key *key)
 {
-	return same_address(flow->vip, pkt->destination) &&
-	       flow->vip_port == destination_port(pkt);
+	struct node_flow *flow = bpf_map_lookup_elem(&node_flows, key);
+	struct node_flow_place *place = flow ? place_of(flow, key) : NULL;
+
+	if (!flow)
+		return;
+	if (place)
+		set_state(place, place_life(place).seen, flow->generation, FLOW_FREE);
+	bpf_map_delete_elem(&node_flows, key);
 }
 
+/* A flow that is not known by the client's own port: perhaps it is by another
+ * one, whatever has become of the flow that stood in its way; else it is new. */
+static __noinline int find_or_add_flow(const struct packet *pkt, const struct node_target *target,
+				       struct node_flow_key *key)
+{
+	__u32 free = CLIENT_PORTS;
+	struct client_tuple tuple;
+
+	if (!pkt || !target || !key)
+		return DROP(DROP_INTERNAL);
+	tuple = client_tuple_of(pkt);
+	for (__u32 choice = 0; choice < CLIENT_PORTS; choice++) {
+		struct node_flow_place *place;
+		int is_taken;
+
+		key->client_port = port_at_pod(&tuple, choice);
+		place = place_of_tuple(key, &tuple, &is_taken, pkt->now);
+		if (place) {
+			touch_place(place, pkt, 1);
+			return GO_ON;
+		}
+		if (!is_taken && free == CLIENT_PORTS)
+			free = choice;
+	}
+	if (free == CLIENT_PORTS)
+		return DROP(NODE_DROP_FLOW_TAKEN);
+	key->client_port = port_at_pod(&tuple, free);
+	clear_key(key);
+	return add_flow(pkt, target, key);
+}
+
+/* On return *client_port is what the pod knows the client's port as. */
 static __always_inline int remember_flow(const struct packet *pkt,
-					 const struct node_target *target)
+					 const struct node_target *target, __be16 *client_port)
 {
 	struct node_flow_key key = {
 		.pod_port = target->port, .client_port = source_port(pkt),
 		.protocol = pkt->protocol, .family = pkt->family,
 	};
+	struct client_tuple tuple = client_tuple_of(pkt);
 	struct node_flow_place *place;
-	struct node_flow *flow;
-	union life life;
+	int is_taken, result = GO_ON;
 
 	copy_address(key.pod, target->address);
 	copy_address(key.client, pkt->source);
-	flow = bpf_map_lookup_elem(&node_flows, &key);
-	if (!flow)
-		return add_flow(pkt, target, &key);
-	place = place_of(flow, &key);
-	if (likely(place && is_same_flow(flow, pkt))) {
+	place = place_of_tuple(&key, &tuple, &is_taken, pkt->now);
+	if (likely(place))
 		touch_place(place, pkt, 1);
-		return GO_ON;
-	}
-	if (place) {
-		life = place_life(place);
-		if (life.state != FLOW_CLOSED && !place_expired(life, pkt->now))
-			return DROP(NODE_DROP_FLOW_TAKEN);
-		set_state(place, pkt->now, life.generation, FLOW_FREE);
-	}
-	bpf_map_delete_elem(&node_flows, &key);
-	return add_flow(pkt, target, &key);
+	else
+		result = find_or_add_flow(pkt, target, &key);
+	*client_port = key.client_port;
+	return result;
 }

@@ -38,28 +38,33 @@ struct translation {
 	const __u32 *address;	/* of the quote */
 	const __u32 *outer;	/* of the message */
 	__u16 port;
+	__u16 client_port;	/* of the quote's other end */
 	__u8 end;		/* enum packet_end, of the quote; the message's is the other */
 };
 
 static __noinline int translate_error(hook_ctx *ctx, const struct packet *pkt,
 				      const struct quote *quote, const struct translation *to)
 {
-	__u32 sum = 0, at, port_at;
-	__u16 old_port;
+	__u32 sum = 0, at, port_at, client_port_at;
+	__u16 old_port, old_client_port;
 	int failed;
 
 	if (!pkt || !quote || !to)
 		return DROP(DROP_INTERNAL);
 	at = quote_at(pkt);
 	port_at = at + quote->l3_size;
+	client_port_at = port_at;
 	if (to->end == END_SOURCE) {
 		old_port = quote->ports;
+		old_client_port = quote->ports >> 16;
+		client_port_at += 2;
 		failed = exchange_address(ctx, at, pkt->family, END_SOURCE, quote->source,
 					  to->address, &sum);
 		failed |= exchange_address(ctx, pkt->l3_offset, pkt->family, END_DESTINATION,
 					   pkt->destination, to->outer, &sum);
 	} else {
 		old_port = quote->ports >> 16;
+		old_client_port = quote->ports;
 		port_at += 2;
 		failed = exchange_address(ctx, at, pkt->family, END_DESTINATION,
 					  quote->destination, to->address, &sum);
@@ -68,6 +73,10 @@ static __noinline int translate_error(hook_ctx *ctx, const struct packet *pkt,
 	}
 	failed |= write_port(ctx, port_at, to->port);
 	sum += checksum_diff(old_port, to->port);
+	if (unlikely(to->client_port != old_client_port)) {
+		failed |= write_port(ctx, client_port_at, to->client_port);
+		sum += checksum_diff(old_client_port, to->client_port);
+	}
 	failed |= write_checksum(ctx, at - sizeof(struct icmp_header) +
 				 offsetof(struct icmp_header, checksum), sum);
 	return failed ? DROP(DROP_INTERNAL) : GO_ON;

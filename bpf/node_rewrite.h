@@ -42,3 +42,19 @@ static __always_inline int rewrite_end(hook_ctx *ctx, const struct packet *pkt, 
 	}
 	return failed ? DROP(DROP_INTERNAL) : GO_ON;
 }
+
+/* Exchanges one end's port alone; a later fragment has none. */
+static __always_inline int rewrite_port(hook_ctx *ctx, const struct packet *pkt, int end,
+					__be16 port)
+{
+	__u16 old = end == END_SOURCE ? source_port(pkt) : destination_port(pkt);
+	__u32 l4_at = pkt->l3_offset + (pkt->l3_size & L3_SIZE_MASK);
+	int failed;
+
+	if (likely(old == port) || pkt->fragment == FRAGMENT_LATER)
+		return GO_ON;
+	failed = write_port(ctx, l4_at + 2 * end, port);
+	failed |= write_l4_checksum(ctx, l4_at + l4_checksum_at(pkt->protocol), pkt->protocol, 0,
+				    checksum_fold(checksum_diff(old, port)));
+	return failed ? DROP(DROP_INTERNAL) : GO_ON;
+}

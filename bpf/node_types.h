@@ -13,7 +13,7 @@ enum node_drop_reason {
 	NODE_DROP_SOURCE = 32,	/* a tunnel for a VIP from a source that is no LB node */
 	NODE_DROP_FRAGMENT,	/* the tunnel packet itself is a fragment */
 	NODE_DROP_NO_TARGET,	/* no pod of this node serves that port of the VIP there */
-	NODE_DROP_FLOW_TAKEN,	/* the pod has a flow of this client's port through another VIP */
+	NODE_DROP_FLOW_TAKEN,	/* other VIPs' flows have all client ports that it could have at the pod */
 	NODE_DROP_FLOWS_FULL,	/* no room to remember the flow */
 	NODE_DROP_REASONS,
 };
@@ -25,6 +25,7 @@ enum node_event {
 	NODE_EVENT_ICMP_TO_CLIENT,	/* an ICMP error about a request, translated */
 	NODE_EVENT_FRAGMENT_TO_POD,	/* a later fragment, which has no ports */
 	NODE_EVENT_FRAGMENT_TO_CLIENT,	/* the same of an answer, by the first one's ports */
+	NODE_EVENT_PORT_CHANGED,	/* a new flow got another client port towards the pod */
 	NODE_EVENTS,
 };
 
@@ -47,7 +48,7 @@ struct node_target {
 	__u32 traffic;		/* index into node_traffic */
 };
 
-/* The tuple of an answer. */
+/* The tuple of an answer, as the pod sends it. */
 struct node_flow_key {
 	__be32 pod[4];
 	__be32 client[4];
@@ -65,7 +66,8 @@ struct node_flow {
 	__u16 generation;	/* of the place's life */
 	__u32 place;		/* index into node_flow_places */
 	__u32 traffic;
-	__u32 reserved;
+	__be16 client_port;	/* the client's own; the key's is what the pod sees */
+	__u16 reserved;
 };
 
 /*

@@ -12,7 +12,7 @@ const DROP_HELP: Record<DropKey, string> = {
   NODE_DROP_NO_TARGET:
     'No pod of this node serves that port of the VIP there: just gone, or check endpoints and node.',
   NODE_DROP_FLOW_TAKEN:
-    'The client uses one port for two VIPs that lead to one port of a pod: it has to take another.',
+    'The client uses one port for many VIPs that lead to one port of a pod, and no port is left to tell them apart.',
   NODE_DROP_FLOWS_FULL: 'No room to remember the flow: raise limits.flows, or shorten timeouts.',
 };
 
@@ -23,6 +23,8 @@ const EVENT_HELP: Record<EventKey, string> = {
   NODE_EVENT_ICMP_TO_POD: 'ICMP errors about answers, translated for the pod.',
   NODE_EVENT_ICMP_TO_CLIENT: 'ICMP errors about requests, translated for the client.',
   NODE_EVENT_FRAGMENT_TO_POD: 'Later fragments of requests.',
+  NODE_EVENT_PORT_CHANGED:
+    'Flows that got another client port at their pod, which has one of theirs through another VIP.',
   NODE_EVENT_FRAGMENT_TO_CLIENT: 'Later fragments of answers, by the ports of the first one.',
 };
 

@@ -143,7 +143,7 @@ export function* nodeConnections(inspection: NodeInspection): Generator<Connecti
       const age = Math.max(0, (now - seen) | 0);
       yield {
         protocol: protocolName(key.protocol),
-        client: formatEndpoint(address(key.client), key.clientPort),
+        client: formatEndpoint(address(key.client), flow.clientPort),
         frontend,
         snat: '',
         backend: formatEndpoint(address(key.pod), key.podPort),

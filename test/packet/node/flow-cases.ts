@@ -1,6 +1,7 @@
 /** What is remembered, for how long, and what happens when there is no room. */
 import { expect } from 'vitest';
 import { flowState } from '../../../src/layout/generated.ts';
+import { parseAddress, wordsOf } from '../../../src/net/address.ts';
 import type { NodeCase } from './cases.ts';
 import { FLAGS, frame } from './frames.ts';
 import { type End, type NodeScene, PLACES } from './scene.ts';
@@ -11,6 +12,18 @@ const answer = (scene: NodeScene, flags: number) =>
   scene.bed.leave(frame(scene.tcp(scene.webPod, scene.client, flags)));
 const clientAt = (scene: NodeScene, port: number): End => ({ ...scene.client, port });
 const otherWeb = (scene: NodeScene): End => ({ address: scene.at.otherVip, port: 80 });
+
+function flowThrough(scene: NodeScene, vip: string): ReturnType<NodeScene['bed']['flows']>[number] {
+  const words = wordsOf(parseAddress(vip) ?? 0);
+  const flow = scene.bed.flows().find(({ flow }) => flow.vip.join() === words.join());
+  return flow ?? expect.fail(`no flow through ${vip}`);
+}
+
+/** Sends a packet of the client's usual port through the other VIP: what its pod knows the port as. */
+function portOfOther(scene: NodeScene, flags: number): number {
+  expect(request(scene, flags, scene.client, otherWeb(scene)).verdict).toBe('pass');
+  return flowThrough(scene, scene.at.otherVip).place.key.clientPort;
+}
 
 function fill(scene: NodeScene, flags: number): void {
   for (let i = 0; i < PLACES; i++) {
@@ -83,19 +96,71 @@ export const FLOW_CASES: readonly NodeCase[] = [
     },
   },
   {
-    name: 'the same client port through another VIP is refused while the flow lives',
+    name: 'the same client port through another VIP gets another port at the pod, and its own back',
     run: (scene) => {
       request(scene, FLAGS.ack);
+      const port = portOfOther(scene, FLAGS.syn);
+      expect(port).toBeGreaterThanOrEqual(0x8000);
+      expect(port).not.toBe(scene.client.port);
+      const seen = clientAt(scene, port);
+      scene.expectDelivered(
+        scene.tcp(scene.client, otherWeb(scene), FLAGS.ack),
+        scene.tcp(seen, scene.webPod, FLAGS.ack),
+      );
+      scene.expectDelivered(scene.tcp(scene.client, scene.web), scene.tcp(scene.client, scene.webPod));
+      scene.expectLeaving(scene.tcp(scene.webPod, seen), scene.tcp(otherWeb(scene), scene.client));
+      scene.expectLeaving(scene.tcp(scene.webPod, scene.client), scene.tcp(scene.web, scene.client));
+      expect(scene.bed.flows()).toHaveLength(2);
+      expect(scene.bed.events()).toEqual({ NODE_EVENT_PORT_CHANGED: 1 });
+    },
+  },
+  {
+    name: 'and keeps that port when the flow that was in its way is over',
+    run: (scene) => {
+      request(scene, FLAGS.ack);
+      const seen = clientAt(scene, portOfOther(scene, FLAGS.ack));
+      request(scene, FLAGS.rst);
+      scene.bed.passSeconds(61);
+      scene.expectDelivered(scene.tcp(scene.client, otherWeb(scene)), scene.tcp(seen, scene.webPod));
+      request(scene, FLAGS.syn);
+      scene.expectDelivered(scene.tcp(scene.client, otherWeb(scene)), scene.tcp(seen, scene.webPod));
+      expect(scene.bed.flows()).toHaveLength(2);
+    },
+  },
+  {
+    name: 'UDP with and without a checksum gets it too',
+    run: (scene) => {
+      const { client, dns, dnsPod } = scene;
+      const other = { ...dns, address: scene.at.otherVip };
+      scene.bed.arrive(scene.tunnelled(scene.udp(client, dns)));
+      for (const checksum of scene.family === 'v4' ? [true, false] : [true]) {
+        scene.bed.arrive(scene.tunnelled(scene.udp(client, other, checksum)));
+        const { place } = flowThrough(scene, other.address);
+        const seen = clientAt(scene, place.key.clientPort);
+        scene.expectDelivered(scene.udp(client, other, checksum), scene.udp(seen, dnsPod, checksum));
+        scene.expectLeaving(scene.udp(dnsPod, seen, checksum), scene.udp(other, client, checksum));
+      }
+    },
+  },
+  {
+    name: 'a flow is refused when others have all ports that it could have at the pod',
+    run: (scene) => {
+      request(scene, FLAGS.ack);
+      for (let taken = 0; taken < 3; taken++) {
+        const port = portOfOther(scene, FLAGS.ack);
+        request(scene, FLAGS.rst, scene.client, otherWeb(scene));
+        scene.bed.passSeconds(61);
+        request(scene, FLAGS.ack, clientAt(scene, port));
+      }
       scene.expectDrop(
         scene.tunnelled(scene.tcp(scene.client, otherWeb(scene), FLAGS.syn)),
         'NODE_DROP_FLOW_TAKEN',
       );
-      expect(scene.bed.flows()).toHaveLength(1);
       expect(answer(scene, FLAGS.ack).data.equals(frame(scene.tcp(scene.web, scene.client)))).toBe(true);
     },
   },
   {
-    name: 'and takes its place once it is closed, or its time is over',
+    name: 'and takes a place whose flow is closed, or whose time is over',
     run: (scene) => {
       request(scene, FLAGS.rst);
       request(scene, FLAGS.syn, scene.client, otherWeb(scene));

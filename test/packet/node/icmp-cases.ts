@@ -89,4 +89,26 @@ export const ICMP_CASES: readonly NodeCase[] = [
       }
     },
   },
+  {
+    name: 'errors about a flow whose port the pod knows as another one name the right port to each side',
+    run: (scene) => {
+      const { dns, dnsPod, client, at } = scene;
+      const other = { ...dns, address: at.otherVip };
+      for (const vip of [dns, other]) scene.bed.arrive(scene.tunnelled(scene.udp(client, vip)));
+      const ports = scene.bed.flows().map(({ place }) => place.key.clientPort);
+      const seen = { ...client, port: ports.find((port) => port !== client.port) ?? 0 };
+      scene.expectLeaving(
+        unreachable(scene, at.pod, at.client, quote(seen, dnsPod, PROTOCOL.udp)),
+        unreachable(scene, at.otherVip, at.client, quote(client, other, PROTOCOL.udp)),
+      );
+      scene.expectDelivered(
+        tooBig(scene, at.router, at.otherVip, quote(other, client, PROTOCOL.udp)),
+        tooBig(scene, at.router, at.pod, quote(dnsPod, seen, PROTOCOL.udp)),
+      );
+      scene.expectDelivered(
+        tooBig(scene, at.router, at.vip, quote(dns, client, PROTOCOL.udp)),
+        tooBig(scene, at.router, at.pod, quote(dnsPod, client, PROTOCOL.udp)),
+      );
+    },
+  },
 ];
