@@ -19,10 +19,11 @@ import { LevelTrigger } from '../node/level-trigger.ts';
 import { NetlinkMonitor, startIpMonitor } from '../node/netlink-monitor.ts';
 import { droppedFragments, type NodeInspection } from '../node-dataplane/node-views.ts';
 import type { NodeDataplane } from '../node-dataplane/open-node-dataplane.ts';
-import { planTargets } from '../node-dataplane/plan-targets.ts';
-import { buildDesiredState } from '../services/build-desired-state.ts';
+import { planTargetsInPieces } from '../node-dataplane/plan-targets.ts';
+import { DesiredStateBuilder } from '../services/build-desired-state.ts';
 import type { DesiredState, Problem } from '../services/desired-state.ts';
 import type { ServiceSettings } from '../services/service-settings.ts';
+import { runInSlices } from '../slices/run-in-slices.ts';
 import { openSource } from '../sources/open-source.ts';
 import type { Source, SourceSnapshot } from '../sources/source.ts';
 import { type FragmentsSeen, judgeFragments, lookAtFragments } from './judge-fragments.ts';
@@ -42,6 +43,13 @@ export interface NodeAgentOptions {
   readonly problems: readonly Problem[];
 }
 
+/** What the last apply was made from, and what the next one goes on with. */
+interface Built {
+  readonly snapshot: SourceSnapshot;
+  readonly config: NodeConfig;
+  readonly builder: DesiredStateBuilder;
+}
+
 /** What the network may do without telling. */
 const TICK_MS = 10_000;
 
@@ -58,9 +66,9 @@ export class NodeAgent {
   #survey: NodeSurvey;
   #nodeProblems: readonly Problem[];
   #fragments: FragmentsSeen | undefined;
-  #built:
-    | { readonly snapshot: SourceSnapshot; readonly config: NodeConfig; readonly state: DesiredState }
-    | undefined;
+  #built: Built | undefined;
+  /** What the targets in the map were made from. */
+  #state: DesiredState | undefined;
   #problems: readonly Problem[] = [];
   #lastApplyAt: number | undefined;
   #failure: string | undefined;
@@ -138,7 +146,7 @@ export class NodeAgent {
       clock,
       maps: this.dataplane.maps,
       timeouts: timeoutsInJiffies(this.#config.timeouts, clock.hz),
-      services: this.#built?.state.services ?? [],
+      services: this.#state?.services ?? [],
     };
   }
 
@@ -175,7 +183,7 @@ export class NodeAgent {
     try {
       await this.#adoptConfig();
       if (this.#lookAtNode) await this.#keepNode();
-      this.#applySource();
+      await this.#applySource();
       this.#failure = undefined;
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
@@ -215,30 +223,37 @@ export class NodeAgent {
     this.#lookAtNode = false;
   }
 
-  #applySource(): void {
+  async #applySource(): Promise<void> {
     const snapshot = this.source.snapshot();
     if (!snapshot.synced) {
       this.#problems = snapshot.problems;
       return;
     }
-    if (this.#built?.snapshot === snapshot && this.#built.config === this.#config) return;
+    const config = this.#config;
+    const known = this.#built?.config === config ? this.#built : undefined;
+    if (known?.snapshot === snapshot) return;
     const { metrics } = this.#options;
     const started = performance.now();
-    const state = buildDesiredState(snapshot.services, snapshot.slices, this.#settings);
-    const plan = planTargets(state.services, snapshot.slices, this.#config);
+    const builder = known?.builder ?? new DesiredStateBuilder(this.#settings);
+    const { services, slices } = snapshot;
     try {
-      const { written, removed, waiting } = this.dataplane.apply(plan.targets, snapshot.complete);
+      const state = await runInSlices(builder.update(services, slices));
+      const plan = await runInSlices(planTargetsInPieces(state.services, slices, config));
+      const { written, removed, waiting } = await this.dataplane.apply(plan.targets, snapshot.complete);
       this.#problems = [...snapshot.problems, ...state.problems, ...plan.problems, ...lackOf(waiting.length)];
       const ms = performance.now() - started;
       if (written + removed > 0) {
         this.#log.info({ written, removed, waiting: waiting.length, ms: Math.round(ms) }, 'targets changed');
         metrics.observeApply(ms / 1000);
       }
+      this.#built = { snapshot, config, builder };
+      this.#state = state;
     } catch (error) {
+      // The builder may have stopped half-way.
+      this.#built = undefined;
       metrics.countApplyFailure();
       throw error;
     }
-    this.#built = { snapshot, config: this.#config, state };
     this.#lastApplyAt = Date.now();
   }
 }

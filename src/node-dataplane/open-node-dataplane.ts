@@ -8,6 +8,7 @@ import type { JiffiesClock } from '../dataplane/next-hop-table.ts';
 import { cleanupPins, type DataplaneLog } from '../dataplane/open-dataplane.ts';
 import { buildDirectory as defaultBuildDirectory } from '../kernel/build-directory.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { runInSlices } from '../slices/run-in-slices.ts';
 import { closeNodeMaps, type NodeMaps, openNodeMaps } from './node-maps.ts';
 import type { NodeProgramConfig } from './node-program-config.ts';
 import { loadNodePrograms, type NodePrograms } from './node-programs.ts';
@@ -32,8 +33,8 @@ export interface NodeDataplane {
   readonly maps: NodeMaps;
   /** Targets in the map, whoever put them there. */
   readonly targetCount: number;
-  /** deletions: take out targets that are not wanted. */
-  apply(targets: readonly Target[], deletions: boolean): TargetChanges;
+  /** deletions: take out targets that are not wanted. One at a time. */
+  apply(targets: readonly Target[], deletions: boolean): Promise<TargetChanges>;
   /** New rodata: loads again on the same maps and swaps under the links; no packet goes without. */
   swapProgram(config: NodeDataplaneConfig, devices: readonly ManagedDevice[]): Promise<void>;
   /** Devices may have come, gone, or been made anew under the same name. */
@@ -98,7 +99,7 @@ export async function openNodeDataplane(options: OpenNodeDataplaneOptions): Prom
     get targetCount() {
       return table.size;
     },
-    apply: (targets, deletions) => table.apply(targets, deletions),
+    apply: (targets, deletions) => runInSlices(table.applying(targets, deletions)),
     async swapProgram(config, some) {
       const next = await load(config);
       try {

@@ -4,6 +4,7 @@
  */
 import { familyOf, type IpAddress, parseAddress } from '../net/address.ts';
 import type { DesiredBackend, DesiredService, Problem, Protocol } from '../services/desired-state.ts';
+import { runAtOnce } from '../slices/run-in-slices.ts';
 import type { EndpointSlice } from '../sources/kube-objects.ts';
 
 /** One way to a pod. Port and protocol 0: what of the VIP has no ports. */
@@ -38,19 +39,40 @@ export function planTargets(
   slices: readonly EndpointSlice[],
   scope: TargetScope,
 ): TargetPlan {
+  return runAtOnce(planTargetsInPieces(services, slices, scope));
+}
+
+/** The same with places to pause at; what it is given must not change meanwhile. */
+export function* planTargetsInPieces(
+  services: readonly DesiredService[],
+  slices: readonly EndpointSlice[],
+  scope: TargetScope,
+): Generator<void, TargetPlan> {
   const targets = new Map<string, Target>();
   const problems: Problem[] = [];
-  const twins = new PodAddresses(slices);
+  const here = new Map<DesiredService, readonly DesiredBackend[]>();
   for (const service of services) {
-    for (const backend of service.backends.filter((one) => isHere(one, scope))) {
-      addTargets(targets, problems, service, backend, twins);
-    }
+    const backends = service.backends.filter((one) => isHere(one, scope));
+    if (backends.length > 0) here.set(service, backends);
+    yield;
   }
-  const foreign = foreignProblem(services, scope);
+  const twins = new PodAddresses();
+  if ([...here].some(([service, backends]) => hasOtherFamily(service, backends))) yield* twins.learn(slices);
+  for (const [service, backends] of here) {
+    for (const backend of backends) addTargets(targets, problems, service, backend, twins);
+    yield;
+  }
+  const foreign = here.size === 0 ? foreignProblem(services, scope) : undefined;
   return {
     targets: [...targets.values()],
     problems: foreign === undefined ? problems : [foreign, ...problems],
   };
+}
+
+/** Some packet comes in a tunnel to an address that is not of the VIP's family. */
+function hasOtherFamily({ frontend }: DesiredService, backends: readonly DesiredBackend[]): boolean {
+  const isV6 = frontend.vip.includes(':');
+  return backends.some(({ address }) => address.includes(':') !== isV6);
 }
 
 function isHere({ node }: DesiredBackend, scope: TargetScope): boolean {
@@ -100,7 +122,7 @@ function addTargets(
 /** All endpoints have other nodes' names: probably `node` is not this node's name in Kubernetes. */
 function foreignProblem(services: readonly DesiredService[], scope: TargetScope): Problem | undefined {
   const backends = services.flatMap((service) => service.backends);
-  if (backends.length === 0 || backends.some((backend) => isHere(backend, scope))) return undefined;
+  if (backends.length === 0) return undefined;
   const names = [...new Set(backends.map(({ node }) => node))].sort().slice(0, 3).join(', ');
   const message = `no endpoint is on node "${scope.node}"; there are ${names}. If this node has pods, set node to its name in Kubernetes, or endpoints to all`;
   return { severity: 'warning', code: 'no-endpoint-here', message };
@@ -114,12 +136,15 @@ function targetKey({ vip, outer, port, protocol }: Target): string {
 class PodAddresses {
   readonly #byPod = new Map<string, Map<4 | 6, IpAddress>>();
 
-  constructor(slices: readonly EndpointSlice[]) {
-    for (const { target, addresses } of slices.flatMap((slice) => slice.endpoints)) {
-      const address = parseAddress(addresses[0] ?? '');
-      if (target === undefined || address === undefined) continue;
-      const known = this.#byPod.get(target) ?? new Map<4 | 6, IpAddress>();
-      this.#byPod.set(target, known.set(familyOf(address), address));
+  *learn(slices: readonly EndpointSlice[]): Generator<void, void> {
+    for (const { endpoints } of slices) {
+      for (const { target, addresses } of endpoints) {
+        const address = parseAddress(addresses[0] ?? '');
+        if (target === undefined || address === undefined) continue;
+        const known = this.#byPod.get(target) ?? new Map<4 | 6, IpAddress>();
+        this.#byPod.set(target, known.set(familyOf(address), address));
+      }
+      yield;
     }
   }
 

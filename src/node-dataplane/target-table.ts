@@ -5,6 +5,7 @@
 import type { BpfMap, Kernel } from '../kernel/kernel.ts';
 import { type NodeTarget, type NodeTargetKey, nodeTarget, nodeTargetKey } from '../layout/generated.ts';
 import { addressOfWords, familyOf, wordsOf } from '../net/address.ts';
+import { runAtOnce } from '../slices/run-in-slices.ts';
 import type { Target } from './plan-targets.ts';
 
 export interface TargetChanges {
@@ -43,21 +44,30 @@ export class TargetTable {
     return this.#read().size;
   }
 
-  /** After an error what the map holds is read anew by the next call. */
   apply(targets: readonly Target[], deletions: boolean): TargetChanges {
+    return runAtOnce(this.applying(targets, deletions));
+  }
+
+  /** With places to pause at; one at a time. After an error what the map holds is read anew by the next. */
+  *applying(targets: readonly Target[], deletions: boolean): Generator<void, TargetChanges> {
     try {
-      return this.#converge(targets, deletions);
+      return yield* this.#converge(targets, deletions);
     } catch (error) {
       this.#known = undefined;
       throw error;
     }
   }
 
-  #converge(targets: readonly Target[], deletions: boolean): TargetChanges {
+  *#converge(targets: readonly Target[], deletions: boolean): Generator<void, TargetChanges> {
     const known = this.#read();
-    const wanted = new Map(targets.map((target) => [encodeKey(target).toString('latin1'), target]));
+    const wanted = new Map<string, Target>();
+    for (const target of targets) {
+      wanted.set(encodeKey(target).toString('latin1'), target);
+      yield;
+    }
     let removed = 0;
     for (const [name, { key, value }] of known) {
+      yield;
       if (!deletions || wanted.has(name)) continue;
       this.#kernel.delete(this.#map, key);
       known.delete(name);
@@ -67,6 +77,7 @@ export class TargetTable {
     const waiting: Target[] = [];
     let written = 0;
     for (const [name, target] of wanted) {
+      yield;
       const before = known.get(name);
       const traffic = before === undefined ? this.#take(target) : nodeTarget.decode(before.value).traffic;
       if (traffic === undefined || (before === undefined && known.size >= this.#map.maxEntries)) {
