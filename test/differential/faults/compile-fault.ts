@@ -1,14 +1,15 @@
 /** Compiles the XDP program with one fault in it into a directory of its own. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Fault } from './fault.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** The directory to use as L4LB_BUILD_DIR. Throws if the place of the fault is not there exactly once. */
-export function compileFault({ name, file, from, to }: Fault, directory: string): string {
+/** The directory to use as L4LB_BUILD_DIR. Rejects if the place of the fault is not there exactly once. */
+export async function compileFault({ name, file, from, to }: Fault, directory: string): Promise<string> {
   const sources = join(directory, 'bpf');
   cpSync(join(ROOT, 'bpf'), sources, { recursive: true });
   const path = join(sources, file);
@@ -24,14 +25,14 @@ export function compileFault({ name, file, from, to }: Fault, directory: string)
   for (const product of ['clock.bpf.o', 'libl4lb.so']) {
     copyFileSync(join(ROOT, 'build', product), join(build, product));
   }
-  compile(join(sources, 'xdp.bpf.c'), join(build, 'xdp.bpf.o'));
+  await compile(join(sources, 'xdp.bpf.c'), join(build, 'xdp.bpf.o'));
   return build;
 }
 
 /** As the Makefile does. Warnings are no errors: a fault may leave something unused. */
-function compile(source: string, object: string): void {
+async function compile(source: string, object: string): Promise<void> {
   const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   const headers = multiarch === '' ? [] : ['-idirafter', `/usr/include/${multiarch}`];
   const flags = ['-O2', '-g', '-mcpu=v3', '-target', 'bpf', '-w', ...headers];
-  execFileSync('clang', [...flags, '-c', source, '-o', object], { stdio: ['ignore', 'ignore', 'pipe'] });
+  await promisify(execFile)('clang', [...flags, '-c', source, '-o', object]);
 }

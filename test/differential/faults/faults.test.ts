@@ -1,15 +1,11 @@
 /** Would the random histories notice? Each seeded fault is compiled in, and the run must disagree. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enterNetwork } from '../../packet/network.ts';
-import { isAlive, ownProcess } from '../../rig/process-table.ts';
 import { runDifferential } from '../run-differential.ts';
 import { DSR_VARIANTS, SNAT_VARIANTS, type Variant } from '../variants.ts';
-import { compileFault } from './compile-fault.ts';
 import { DSR_FAULTS } from './dsr-faults.ts';
 import type { Fault } from './fault.ts';
+import { FaultBuilds } from './fault-builds.ts';
 import { SNAT_FAULTS } from './snat-faults.ts';
 
 /** The short run; a fault found later than this is not found. */
@@ -17,34 +13,14 @@ const PACKETS = 100_000;
 /** Most faults are found much earlier. */
 const CONTROL = 15_000;
 const SEED = Number(process.env.SEED ?? 20);
-const PREFIX = 'l4lb-fault-';
 
-let directory = '';
+const builds = new FaultBuilds([...SNAT_FAULTS, ...DSR_FAULTS]);
 
-beforeAll(() => {
-  removeLeftDirectories();
-  enterNetwork();
-});
-
-afterAll(() => {
+beforeAll(enterNetwork);
+afterAll(async () => {
   delete process.env.L4LB_BUILD_DIR;
-  rmSync(directory, { recursive: true, force: true });
+  await builds.close();
 });
-
-/** Directories tell whose they are, so that two runs at a time do not take each other's away. */
-function ownPrefix(): string {
-  const { pid, startTime } = ownProcess();
-  return join(tmpdir(), `${PREFIX}${pid}-${startTime}-`);
-}
-
-/** Of runs that were killed. */
-function removeLeftDirectories(): void {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
-    const [pid, startTime = ''] = name.slice(PREFIX.length).split('-');
-    if (isAlive({ pid: Number(pid), startTime })) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
 
 describe('a seeded fault is found', () => {
   it('and without one, programs and model agree on the same packets', async () => {
@@ -63,10 +39,9 @@ describe('a seeded fault is found', () => {
 });
 
 async function expectFound(fault: Fault, variants: readonly Variant[]): Promise<void> {
-  rmSync(directory, { recursive: true, force: true });
-  directory = mkdtempSync(ownPrefix());
-  process.env.L4LB_BUILD_DIR = compileFault(fault, directory);
+  process.env.L4LB_BUILD_DIR = await builds.of(fault);
   const { disagreement } = await runDifferential({ seed: SEED, packets: PACKETS, variants, isShrunk: false });
+  builds.drop(fault);
   if (disagreement === undefined) expect.fail(`not found in ${PACKETS} steps`);
   const [first = ''] = disagreement.failure.differences;
   process.stdout.write(`${fault.name}: after ${disagreement.after} steps, ${first.slice(0, 100)}\n`);
