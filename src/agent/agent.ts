@@ -310,7 +310,7 @@ export class Agent {
   }
 
   /** The same object for the same objects, so that a run without a cause costs next to nothing. */
-  async #desiredState({ services, slices }: SourceSnapshot): Promise<DesiredState> {
+  async #desiredState({ services, slices, nodes }: SourceSnapshot): Promise<DesiredState> {
     const known = this.#builder;
     const { builder } =
       known?.config === this.#config
@@ -319,7 +319,7 @@ export class Agent {
     const config = this.#config;
     // One that throws is not used again.
     this.#builder = undefined;
-    const state = await runInSlices(builder.update(services, slices));
+    const state = await runInSlices(builder.update(services, slices, nodes));
     this.#builder = { config, builder };
     return state;
   }

@@ -87,7 +87,7 @@ export function buildStatus({ version, facts, source, health, vip, maps }: Statu
       ...(snapshot.lastChangeAt === undefined
         ? {}
         : { lastChangeAt: new Date(snapshot.lastChangeAt).toISOString() }),
-      objects: snapshot.services.length + snapshot.slices.length,
+      objects: snapshot.services.length + snapshot.slices.length + snapshot.nodes.length,
       ...(watches.length === 0 ? {} : { watches }),
     },
     services: maps.services,

@@ -38,6 +38,7 @@ export const CHANGE_RULES: ReadonlyArray<ChangeRule<Config>> = [
   rule('source.kubeconfig', 'restart', (config) => config.source.kubeconfig),
   rule('source.namespaces', 'restart', (config) => config.source.namespaces),
   rule('source.secondLook', 'restart', (config) => config.source.secondLook),
+  rule('source.nodes', 'restart', (config) => config.source.nodes),
   rule('vips.ranges', 'swap', (config) => config.vips.ranges),
   rule('vips.device.name', 'cleanup', (config) => config.vips.device.name),
   rule('vips.device.kind', 'cleanup', (config) => config.vips.device.kind),
@@ -49,6 +50,7 @@ export const CHANGE_RULES: ReadonlyArray<ChangeRule<Config>> = [
   rule('snat.own', 'cleanup', (config) => config.snat.ranges.filter(({ own }) => own)),
   rule('snat.ports', 'swap', (config) => config.snat.ports),
   rule('snat.sharedFlows', 'cleanup', (config) => config.snat.sharedFlows),
+  rule('backends', 'reload', (config) => config.backends),
   rule('mode', 'swap', (config) => config.mode),
   // It is in the checksums of all backends' outer headers.
   rule('dsr.source', 'cleanup', (config) => config.dsr?.source ?? []),

@@ -22,6 +22,7 @@ export function violations(config: Partial<ParsedConfig>, raw: unknown): Violati
     ...(config.dsr ? outerSourceViolations(config.dsr.source, vips) : []),
     ...(config.controller ? controllerViolations(config.controller, config.source, vips) : []),
     ...modeViolations(config, raw),
+    ...backendViolations(config),
     ...(config.hash && config.hash.nodes > 1 && config.hash.seedFile === undefined
       ? [
           {
@@ -55,12 +56,28 @@ function modeViolations({ mode, snat, dsr }: Partial<ParsedConfig>, raw: unknown
   return [{ path: ['mode'], message }];
 }
 
+/** What node ports as backends of all Services need. */
+function backendViolations({ backends, mode, source }: Partial<ParsedConfig>): Violation[] {
+  if (backends !== 'node-ports') return [];
+  const violations: Violation[] = [];
+  if (mode !== undefined && mode !== 'snat') {
+    const message = `"node-ports" needs mode: snat, not ${mode}: a node answers by the way that the packet came`;
+    violations.push({ path: ['backends'], message });
+  }
+  if (source?.kind === 'kubernetes' && source.nodes === false) {
+    const message = 'must be true with backends: node-ports, or be left out: the Nodes have the addresses';
+    violations.push({ path: ['source', 'nodes'], message });
+  }
+  return violations;
+}
+
 /** A kubeconfig beside a directory of manifests is a misunderstanding that would go unnoticed. */
-function unusedSourceKeys({ kind, kubeconfig, namespaces }: ParsedConfig['source']): Violation[] {
+function unusedSourceKeys({ kind, kubeconfig, namespaces, nodes }: ParsedConfig['source']): Violation[] {
   if (kind === 'kubernetes') return [];
   const given = [
     ...(kubeconfig === undefined ? [] : ['kubeconfig']),
     ...(namespaces.length > 0 ? ['namespaces'] : []),
+    ...(nodes === undefined ? [] : ['nodes']),
   ];
   return given.map((key) => ({
     path: ['source', key],

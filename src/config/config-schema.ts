@@ -1,6 +1,6 @@
 /** The keys of the configuration file. docs/configuration.md explains them; a test compares the two. */
 import { z } from 'zod';
-import { SERVICE_MODES, TABLE_SIZES } from '../services/desired-state.ts';
+import { BACKEND_KINDS, SERVICE_MODES, TABLE_SIZES } from '../services/desired-state.ts';
 import { addressRange, addressSpan, outerSource, ownAddresses, vipRange } from './address-fields.ts';
 import {
   absolutePath,
@@ -34,6 +34,21 @@ const windowLength = (): ReturnType<typeof duration> => duration(0, 168 * HOUR);
 
 const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape);
 
+const sourceKeys = {
+  kind: oneOf(['manifests', 'kubernetes']).default('manifests'),
+  manifests: absolutePath().default('/etc/l4lb/manifests'),
+  kubeconfig: absolutePath('none: the identity of the pod').optional(),
+  namespaces: z
+    .array(namespace())
+    .max(64)
+    .meta({ allowed: 'a list of at most 64 namespaces', defaultText: 'none: all of the cluster' })
+    .default([]),
+  secondLook: duration(0, HOUR).prefault('5s'),
+};
+
+/** Of a worker, which sends nothing to node ports. */
+export const workerSource = section(sourceKeys).prefault({});
+
 export const configSchema = section({
   role: oneOf(['lb', 'node']).default('lb'),
   node: nodeName("`L4LB_NODE` of the environment, else the machine's host name").optional(),
@@ -42,15 +57,8 @@ export const configSchema = section({
   api: section({ socket: socketPath('`<runtimeDirectory>/agent.sock`').optional() }).prefault({}),
   metrics: section({ listen: listenAddress('none: no TCP listener').optional() }).prefault({}),
   source: section({
-    kind: oneOf(['manifests', 'kubernetes']).default('manifests'),
-    manifests: absolutePath().default('/etc/l4lb/manifests'),
-    kubeconfig: absolutePath('none: the identity of the pod').optional(),
-    namespaces: z
-      .array(namespace())
-      .max(64)
-      .meta({ allowed: 'a list of at most 64 namespaces', defaultText: 'none: all of the cluster' })
-      .default([]),
-    secondLook: duration(0, HOUR).prefault('5s'),
+    ...sourceKeys,
+    nodes: flag().meta({ defaultText: '`true` with `backends: node-ports`, else `false`' }).optional(),
   }).prefault({}),
   vips: section({
     ranges: z.array(vipRange()).min(1).max(16).meta({ allowed: 'a list of 1 to 16 CIDRs' }),
@@ -76,6 +84,7 @@ export const configSchema = section({
     ports: portRange('`1024-65535`; with `own`: `61000-65535`').optional(),
     sharedFlows: integer(0, 4_194_304).default(65_536),
   }).optional(),
+  backends: oneOf(BACKEND_KINDS).default('pods'),
   mode: oneOf(SERVICE_MODES).default('snat'),
   dsr: section({
     source: z

@@ -3,7 +3,7 @@ import type { AttachMode } from '../kernel/kernel.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { AddressSpan } from '../net/address-span.ts';
 import type { Prefix } from '../net/prefix.ts';
-import type { ServiceMode } from '../services/desired-state.ts';
+import type { BackendKind, ServiceMode } from '../services/desired-state.ts';
 
 /** SNAT addresses that follow each other; of IPv6 they differ in the last 32 bits only. */
 export interface SnatRange {
@@ -78,6 +78,8 @@ export interface Config {
     readonly namespaces: readonly string[];
     /** Milliseconds until a source that lost all its objects is believed. */
     readonly secondLook: number;
+    /** Nodes are known: they are in the manifests, or followed. */
+    readonly nodes: boolean;
   };
   readonly vips: {
     /** IPv4 first, sorted by address, without overlap. */
@@ -86,6 +88,8 @@ export interface Config {
     readonly echo: boolean;
   };
   readonly devices: ReadonlyArray<{ readonly name: string; readonly attach: AttachMode }>;
+  /** What the backends are of a Service that does not say. */
+  readonly backends: BackendKind;
   /** How packets travel to the backends of a Service that does not say. */
   readonly mode: ServiceMode;
   /** Undefined: only SNAT is possible. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { tunnelSource } from './address-fields.ts';
 import { integer, oneOf } from './config-fields.ts';
-import { configSchema } from './config-schema.ts';
+import { configSchema, workerSource } from './config-schema.ts';
 
 const { shape } = configSchema;
 
@@ -13,7 +13,7 @@ export const nodeConfigSchema = z.strictObject({
   bpfDirectory: shape.bpfDirectory,
   api: shape.api,
   metrics: shape.metrics,
-  source: shape.source,
+  source: workerSource,
   vips: z.strictObject({ ranges: shape.vips.shape.ranges }),
   devices: shape.devices,
   tunnel: z.strictObject({

@@ -20,7 +20,9 @@ export function parseConfig(text: string, file: string, nodeName: string = defau
 function toConfig(parsed: ParsedConfig, nodeName: string): Config {
   const listen = parsed.metrics.listen;
   const { seedFile, nodes } = parsed.hash;
-  const { kubeconfig, ...source } = parsed.source;
+  const { kubeconfig, nodes: isAsked, ...rest } = parsed.source;
+  const isKnown = isAsked ?? parsed.backends === 'node-ports';
+  const source = { ...rest, nodes: rest.kind === 'manifests' || isKnown };
   return {
     ...parsed,
     node: parsed.node ?? nodeName,

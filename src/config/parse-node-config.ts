@@ -26,7 +26,8 @@ export function parseNodeConfig(
   nodeName: string = defaultNodeName(),
 ): NodeConfig {
   const parsed = parseBySchema(text, file, nodeConfigSchema, violations);
-  const { kubeconfig, ...source } = parsed.source;
+  const { kubeconfig, ...rest } = parsed.source;
+  const source = { ...rest, nodes: false };
   return {
     ...parsed,
     role: 'node',

@@ -8,6 +8,8 @@ export function nodeServiceSettings({ vips }: Pick<NodeConfig, 'vips'>): Service
     ranges: vips.ranges,
     // No table is built here, so none is too small.
     defaultTableSize: Math.max(...TABLE_SIZES),
+    // No tunnel comes here for a Service of node ports.
+    backends: undefined,
     mode: 'ipip',
     snatFamilies: [4, 6],
     dsr: { sourceFamilies: [4, 6], window: { tcp: 0, udp: 0 } },

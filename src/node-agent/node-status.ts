@@ -50,7 +50,7 @@ export function nodeStatus(agent: NodeAgent, version: string): StatusView {
       ...(snapshot.lastChangeAt === undefined
         ? {}
         : { lastChangeAt: new Date(snapshot.lastChangeAt).toISOString() }),
-      objects: snapshot.services.length + snapshot.slices.length,
+      objects: snapshot.services.length + snapshot.slices.length + snapshot.nodes.length,
     },
     services: services.length,
     backends: services.reduce((sum, { backends }) => sum + backends.length, 0),

@@ -4,10 +4,12 @@
  */
 
 import { runAtOnce } from '../slices/run-in-slices.ts';
-import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
+import type { EndpointSlice, KubeNode, Service } from '../sources/kube-objects.ts';
+import { usesNodePorts } from './backend-kind.ts';
 import { FrontendClaims } from './claim-frontends.ts';
 import type { DesiredService, DesiredState, Problem } from './desired-state.ts';
 import { listChanges } from './list-changes.ts';
+import { NO_NODES, nodePool } from './node-pool.ts';
 import {
   claimsOf,
   comparePlaces,
@@ -21,13 +23,14 @@ import {
 import type { ServiceSettings } from './service-settings.ts';
 import { sortProblems } from './sort-problems.ts';
 
-/** From nothing, in one go. Services and slices must be unique by namespace and name, as sources give them. */
+/** From nothing, in one go. Objects must be unique by kind, namespace and name, as sources give them. */
 export function buildDesiredState(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
   settings: ServiceSettings,
+  nodes: readonly KubeNode[] = [],
 ): DesiredState {
-  return runAtOnce(new DesiredStateBuilder(settings).update(services, slices));
+  return runAtOnce(new DesiredStateBuilder(settings).update(services, slices, nodes));
 }
 
 /**
@@ -38,6 +41,8 @@ export class DesiredStateBuilder {
   readonly #settings: ServiceSettings;
   #services: readonly Service[] = [];
   #slices: readonly EndpointSlice[] = [];
+  #nodes: readonly KubeNode[] = [];
+  #pool = NO_NODES;
   readonly #entries = new Map<string, ServiceEntry>();
   readonly #claims = new FrontendClaims();
   /** Of no Service, with the problem that this is. */
@@ -51,20 +56,31 @@ export class DesiredStateBuilder {
   }
 
   /**
-   * Services and slices must be unique by namespace and name. To be run to its end, and not to be used any
+   * Objects must be unique by kind, namespace and name. To be run to its end, and not to be used any
    * more when it throws.
    */
-  *update(services: readonly Service[], slices: readonly EndpointSlice[]): Generator<void, DesiredState> {
+  *update(
+    services: readonly Service[],
+    slices: readonly EndpointSlice[],
+    nodes: readonly KubeNode[] = [],
+  ): Generator<void, DesiredState> {
     const dirty = new Set<ServiceEntry>();
     const looseBefore = [...this.#loose.keys()];
     yield* this.#takeSlices(slices, dirty);
     yield* this.#takeServices(services, dirty);
+    const nodeProblems = this.#pool.problems;
+    yield* this.#takeNodes(nodes, dirty);
     const gone = new Set<PlacedService>();
     const come: PlacedService[] = [];
     const loose = listChanges(looseBefore, [...this.#loose.keys()]);
-    let hasNewProblems = loose.gone.length + loose.come.length > 0;
+    let hasNewProblems = loose.gone.length + loose.come.length > 0 || this.#pool.problems !== nodeProblems;
     for (const entry of dirty) {
-      const { placed, problems } = settleEntry(entry, (claim) => this.#claims.ownerOf(claim), this.#settings);
+      const { placed, problems } = settleEntry(
+        entry,
+        (claim) => this.#claims.ownerOf(claim),
+        this.#pool,
+        this.#settings,
+      );
       hasNewProblems ||= entry.problems.length + problems.length > 0;
       for (const each of entry.placed) if (!placed.includes(each)) gone.add(each);
       for (const each of placed) if (!entry.placed.includes(each)) come.push(each);
@@ -114,6 +130,18 @@ export class DesiredStateBuilder {
     }
   }
 
+  *#takeNodes(nodes: readonly KubeNode[], dirty: Set<ServiceEntry>): Generator<void> {
+    const { gone, come } = listChanges(this.#nodes, nodes);
+    this.#nodes = nodes;
+    if (gone.length + come.length === 0) return;
+    this.#pool = nodePool(nodes, this.#settings.ranges);
+    yield;
+    for (const entry of this.#entries.values()) {
+      if (entry.service !== undefined && usesNodePorts(entry.service, this.#settings)) dirty.add(entry);
+    }
+    yield;
+  }
+
   #finish(gone: ReadonlySet<PlacedService>, come: readonly PlacedService[], hasNewProblems: boolean) {
     const before = this.#state;
     let services: readonly DesiredService[] = before.services;
@@ -123,7 +151,11 @@ export class DesiredStateBuilder {
       services = this.#placed.map(({ service }) => service);
     }
     const problems = hasNewProblems
-      ? sortProblems([...this.#loose.values(), ...[...this.#troubled].flatMap((entry) => entry.problems)])
+      ? sortProblems([
+          ...this.#loose.values(),
+          ...this.#pool.problems,
+          ...[...this.#troubled].flatMap((entry) => entry.problems),
+        ])
       : before.problems;
     if (services !== before.services || problems !== before.problems) this.#state = { services, problems };
     return this.#state;

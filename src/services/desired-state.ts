@@ -6,6 +6,10 @@ export type Protocol = 'TCP' | 'UDP';
 export const SERVICE_MODES = ['snat', 'ipip', 'gue', 'l2'] as const;
 export type ServiceMode = (typeof SERVICE_MODES)[number];
 
+/** What a service's packets are sent to: its pods, or the nodes' ports for it. */
+export const BACKEND_KINDS = ['pods', 'node-ports'] as const;
+export type BackendKind = (typeof BACKEND_KINDS)[number];
+
 /** Whether packets get an outer header, which has a source of its own and may be of another family. */
 export function isTunnel(mode: ServiceMode | undefined): boolean {
   return mode === 'ipip' || mode === 'gue';
@@ -24,13 +28,22 @@ export type BackendState = 'active' | 'draining';
 export interface DesiredBackend {
   readonly address: string;
   readonly port: number;
-  /** Share of new flows in relation to the others, 0..100; 0 when draining. */
+  /** Share of new flows in relation to the others; of an endpoint 0..100. 0 when draining. */
   readonly weight: number;
   readonly state: BackendState;
   /** Why it is draining, or why a terminating backend is still active. */
-  readonly reason?: 'weight 0' | 'not ready' | 'terminating' | 'serving while terminating';
+  readonly reason?:
+    | 'weight 0'
+    | 'not ready'
+    | 'terminating'
+    | 'serving while terminating'
+    | 'no endpoint'
+    | 'node not ready'
+    | 'node excluded'
+    | 'node leaving';
   /** namespace/name of the pod, when the slice says so. */
   readonly target?: string;
+  /** The node that the endpoint is on, or whose port it is. */
   readonly node?: string;
 }
 

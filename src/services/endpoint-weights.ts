@@ -5,7 +5,8 @@
 import { type IpAddress, parseAddress } from '../net/address.ts';
 import type { EndpointSlice } from '../sources/kube-objects.ts';
 import { parseYaml } from '../yaml/located-yaml.ts';
-import type { Report } from './report.ts';
+import type { Problem } from './desired-state.ts';
+import { type Report, reportAbout } from './report.ts';
 
 export const WEIGHTS_ANNOTATION = 'l4lb.io/weights';
 const DEFAULT_WEIGHT = 1;
@@ -36,4 +37,18 @@ export function endpointWeights(slice: EndpointSlice, report: Report): (address:
     } else weights.set(number, weight);
   }
   return (address) => weights.get(address) ?? DEFAULT_WEIGHT;
+}
+
+/** Where it is kube-proxy that chooses among the endpoints. */
+export function reportUnusedWeights(slices: readonly EndpointSlice[], problems: Problem[]): void {
+  for (const slice of slices) {
+    if ((slice.annotations[WEIGHTS_ANNOTATION] ?? '').trim() === '') continue;
+    const message = `${WEIGHTS_ANNOTATION} says nothing with node ports and externalTrafficPolicy Cluster: a node takes what it gets on to any endpoint. With Local a node weighs what its endpoints do`;
+    reportAbout(slice, problems)(
+      'warning',
+      'unused-weights',
+      message,
+      `metadata.annotations.${WEIGHTS_ANNOTATION}`,
+    );
+  }
 }

@@ -21,25 +21,39 @@ export interface Candidate {
 }
 
 /** 0 is the best: what endpoints are asked for in that order. */
-function rank({ ready, serving, terminating }: Candidate): 0 | 1 | 2 {
+export type Rank = 0 | 1 | 2;
+
+export function rank({ ready, serving, terminating }: Candidate): Rank {
   if (ready && !terminating) return 0;
   return serving && terminating ? 1 : 2;
 }
 
 /**
- * Sorted by address and port. Of candidates with one address and port (an endpoint that moves from slice
- * to slice is in both for a while) the best by rank counts, among equals the first.
+ * Each address and port once: an endpoint that moves from slice to slice is in both for a while. The best
+ * by rank counts, among equals the first.
  */
-export function selectBackends(candidates: readonly Candidate[]): DesiredBackend[] {
+export function uniqueCandidates(candidates: readonly Candidate[]): Candidate[] {
   const unique = new Map<string, Candidate>();
   for (const candidate of candidates) {
     const key = `${candidate.address} ${candidate.port}`;
     const other = unique.get(key);
     if (other === undefined || rank(candidate) < rank(other)) unique.set(key, candidate);
   }
-  const all = [...unique.values()].sort((a, b) => compareAddresses(a.number, b.number) || a.port - b.port);
-  const chosen = all.some((candidate) => rank(candidate) === 0) ? 0 : 1;
+  return [...unique.values()];
+}
+
+/** Sorted by address and port. */
+export function selectBackends(candidates: readonly Candidate[]): DesiredBackend[] {
+  const all = uniqueCandidates(candidates).sort(
+    (a, b) => compareAddresses(a.number, b.number) || a.port - b.port,
+  );
+  const chosen = chosenRank(all);
   return all.map((candidate) => backendOf(candidate, rank(candidate) === chosen));
+}
+
+/** Of which rank those are that get new connections; there may be none of it. */
+export function chosenRank(candidates: readonly Candidate[]): 0 | 1 {
+  return candidates.some((candidate) => rank(candidate) === 0) ? 0 : 1;
 }
 
 function backendOf(candidate: Candidate, chosen: boolean): DesiredBackend {

@@ -24,7 +24,7 @@ export function backendsFor(
     return undefined;
   }
   if (crosses && !isTunnel(mode)) {
-    const message = `all endpoints are IPv${other}, which mode ${mode} cannot reach from IPv${vip} VIPs, so these have no backend; add IPv${vip} endpoints, or use mode ipip or gue`;
+    const message = `all backends are IPv${other}, which mode ${mode} cannot reach from IPv${vip} VIPs, so these have none; add IPv${vip} endpoints, or use mode ipip or gue, which need pods as backends`;
     report('warning', 'no-backend-of-family', message);
     return [];
   }

@@ -1,10 +1,14 @@
-/** How one Service is served: what follows from it, its slices, its ports and the families of its VIPs alone. */
+/** How one Service is served: what follows from it, its slices, its ports, the families of its VIPs and the nodes alone. */
 import type { Family } from '../net/address.ts';
 import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
+import { backendKindOf } from './backend-kind.ts';
 import type { DesiredService, Problem } from './desired-state.ts';
+import { reportUnusedWeights } from './endpoint-weights.ts';
+import type { NodePool } from './node-pool.ts';
 import { reportAbout } from './report.ts';
 import { backendsFor } from './serve-family.ts';
-import { serviceBackends } from './service-backends.ts';
+import { backendsOf } from './service-backends.ts';
+import { serviceEndpoints } from './service-endpoints.ts';
 import { servicePolicy } from './service-policy.ts';
 import type { ServedPort } from './service-ports.ts';
 import type { ServiceSettings } from './service-settings.ts';
@@ -28,15 +32,22 @@ export function serveService(
   slices: readonly EndpointSlice[],
   ports: readonly ServedPort[],
   families: readonly Family[],
+  nodes: NodePool,
   settings: ServiceSettings,
 ): Served {
   const problems: Problem[] = [];
   const report = reportAbout(service, problems);
-  const policy = servicePolicy(service, settings, report);
+  const kind = backendKindOf(service, settings, report);
+  const policy = servicePolicy(service, kind, settings, report);
   const tableSize = tableSizeOf(service, settings.defaultTableSize, report);
   const rangesOf = sourceRangesOf(service, report);
-  const lists = serviceBackends(service, slices, ports, settings.ranges, problems);
+  const endpoints = serviceEndpoints(service, slices, ports, settings.ranges, problems);
+  const lists = ports.map((port, index) =>
+    backendsOf(service, port, endpoints[index] ?? NO_ENDPOINTS, kind, nodes, report),
+  );
   const how = new Map(ports.map((port) => [portKey(port), {} as Partial<Record<Family, Serving>>]));
+  if (kind === 'node-ports' && service.externalTrafficPolicy !== 'Local')
+    reportUnusedWeights(slices, problems);
   for (const family of families) {
     const sourceRanges = rangesOf(family);
     for (const [index, port] of ports.entries()) {
@@ -52,6 +63,8 @@ export function serveService(
   }
   return { how, problems };
 }
+
+const NO_ENDPOINTS = { 4: [], 6: [] };
 
 /** `53/UDP` */
 export function portKey({ port, protocol }: ServedPort): string {

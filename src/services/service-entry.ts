@@ -1,8 +1,11 @@
 /** What is known of one Service, and what follows from it. */
+import { isDeepStrictEqual } from 'node:util';
 import { compareAddresses, familyOf, type IpAddress } from '../net/address.ts';
 import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
+import { usesNodePorts } from './backend-kind.ts';
 import { type Claim, formatFrontend, frontendOf } from './claim-frontends.ts';
 import type { DesiredService, Problem } from './desired-state.ts';
+import { NO_NODES, type NodePool } from './node-pool.ts';
 import { type Report, reportAbout } from './report.ts';
 import { portKey, type Served, type Serving, serveService } from './serve-service.ts';
 import { serviceAddresses } from './service-addresses.ts';
@@ -62,6 +65,7 @@ export function claimsOf(service: Service, settings: ServiceSettings, problems: 
 export function settleEntry(
   entry: ServiceEntry,
   ownerOf: (claim: Claim) => Claim,
+  nodes: NodePool,
   settings: ServiceSettings,
 ): Pick<ServiceEntry, 'placed' | 'problems'> {
   const { service, slices } = entry;
@@ -74,7 +78,7 @@ export function settleEntry(
     else reportDuplicate(claim, owner, reportAbout(service, problems));
   }
   if (won.length === 0) return { placed: [], problems };
-  const served = servedOf(entry, service, won, settings);
+  const served = servedOf(entry, service, won, nodes, settings);
   problems.push(...served.problems);
   const placed = won.flatMap((claim): PlacedService[] => {
     const { address } = claim.address;
@@ -88,16 +92,21 @@ function servedOf(
   entry: ServiceEntry,
   service: Service,
   won: readonly Claim[],
+  all: NodePool,
   settings: ServiceSettings,
 ): Served {
+  const nodes = usesNodePorts(service, settings) ? all : NO_NODES;
   const ports = [...new Set(won.map(({ port }) => port))];
   const families = [...new Set(won.map(({ address }) => familyOf(address.address)))].sort();
-  const asked = [settings, service, families.join(), ports.map(portKey).join(), ...entry.slices];
+  const asked = [settings, service, families.join(), ports.map(portKey).join(), nodes, ...entry.slices];
   const { last } = entry;
   if (last?.asked.length === asked.length && last.asked.every((each, index) => each === asked[index])) {
     return last.served;
   }
-  const served = serveService(service, entry.slices, ports, families, settings);
+  const now = serveService(service, entry.slices, ports, families, nodes, settings);
+  // Most changes of nodes change nothing for a Service that few of them serve.
+  const served =
+    nodes !== NO_NODES && last !== undefined && isDeepStrictEqual(now, last.served) ? last.served : now;
   entry.last = { asked, served };
   return served;
 }

@@ -1,7 +1,8 @@
 /** What a Service asks for beside addresses and ports, and whether we can do it. */
 import { formatDuration, parseDuration } from '../config/duration.ts';
 import type { Service } from '../sources/kube-objects.ts';
-import { type DesiredService, SERVICE_MODES, type ServiceMode } from './desired-state.ts';
+import { BACKENDS_ANNOTATION } from './backend-kind.ts';
+import { type BackendKind, type DesiredService, SERVICE_MODES, type ServiceMode } from './desired-state.ts';
 import type { Report } from './report.ts';
 import type { ServiceSettings } from './service-settings.ts';
 
@@ -35,12 +36,24 @@ export function canHaveFrontends(service: Service, report: Report): boolean {
   return true;
 }
 
-export function servicePolicy(service: Service, settings: ServiceSettings, report: Report): ServicePolicy {
-  const mode = modeOf(service, settings, report);
+export function servicePolicy(
+  service: Service,
+  kind: BackendKind,
+  settings: ServiceSettings,
+  report: Report,
+): ServicePolicy {
+  const mode = kind === 'pods' ? modeOf(service, settings, report) : modeToNodePorts(service, report);
   if (service.externalTrafficPolicy === 'Local' && mode === 'snat') {
     const message =
-      'externalTrafficPolicy Local is not supported in mode snat; all endpoints are used and see a SNAT address as client. Another l4lb.io/mode keeps the client address';
+      kind === 'pods'
+        ? 'externalTrafficPolicy Local is not supported in mode snat; all endpoints are used and see a SNAT address as client. Another l4lb.io/mode keeps the client address'
+        : 'externalTrafficPolicy Local leaves out nodes without an endpoint, but endpoints see a SNAT address as client: by node ports its own address cannot be kept';
     report('warning', 'external-traffic-policy', message, 'spec.externalTrafficPolicy');
+  }
+  if (kind === 'node-ports' && service.sessionAffinity === 'ClientIP') {
+    const message =
+      'sessionAffinity ClientIP holds a client to one node by its address; on the node it sees SNAT addresses in place of clients, so that clients share an endpoint, or change it';
+    report('warning', 'affinity-by-node', message, 'spec.sessionAffinity');
   }
   const affinity = affinityOf(service, report);
   const window = windowOf(service, mode, affinity?.timeout ?? 0, settings, report);
@@ -66,6 +79,22 @@ function modeOf(service: Service, settings: ServiceSettings, report: Report): Se
   const message = `${MODE_ANNOTATION}: "${mode}" needs the section dsr in lb-agent's configuration; ${settings.mode} is used`;
   report('error', 'dsr-not-configured', message, field);
   return settings.mode;
+}
+
+/** A node answers by the way that the packet came, so nothing but SNAT brings its answer to the client. */
+function modeToNodePorts(service: Service, report: Report): ServiceMode {
+  const field = `metadata.annotations.${MODE_ANNOTATION}`;
+  const text = service.annotations[MODE_ANNOTATION];
+  const mode = SERVICE_MODES.find((each) => each === text?.trim());
+  if (text === undefined || mode === 'snat') return 'snat';
+  if (mode === undefined) {
+    const message = `${MODE_ANNOTATION}: "${text}" must be snat, since the backends are node ports; snat is used`;
+    report('error', 'invalid-mode', message, field);
+    return 'snat';
+  }
+  const message = `${MODE_ANNOTATION}: "${mode}" is not possible to node ports; snat is used. Remove it, or, if pods can be reached from here, set ${BACKENDS_ANNOTATION}: pods`;
+  report('error', 'mode-needs-pods', message, field);
+  return 'snat';
 }
 
 function affinityOf(service: Service, report: Report): DesiredService['affinity'] {

@@ -7,6 +7,8 @@ export interface ServedPort {
   readonly name: string;
   readonly port: number;
   readonly protocol: Protocol;
+  /** On every node, where one is allocated. */
+  readonly nodePort: number | undefined;
   readonly field: string;
 }
 
@@ -15,7 +17,7 @@ export function servedPorts(service: Service, report: Report): ServedPort[] {
   const served: ServedPort[] = [];
   const seen = new Set<string>();
   const names = new Set<string>();
-  for (const [index, { name, port, protocol }] of service.ports.entries()) {
+  for (const [index, { name, port, protocol, nodePort }] of service.ports.entries()) {
     const field = `spec.ports.${index}`;
     const complain = (code: string, message: string): void => report('error', code, message, field);
     const known = `${port}/${protocol}`;
@@ -29,7 +31,7 @@ export function servedPorts(service: Service, report: Report): ServedPort[] {
       // Endpoints are found by the port's name, so it must say which.
       const which = name === '' ? 'has no name, like another' : `has the name "${name}" of another`;
       complain('duplicate-port-name', `${known} ${which}; give each port its own name`);
-    } else served.push({ name, port, protocol, field });
+    } else served.push({ name, port, protocol, nodePort, field });
     seen.add(known);
     names.add(name);
   }

@@ -3,6 +3,7 @@
  * null is the same as nothing, as in the API. Used by every source.
  */
 import { z } from 'zod';
+import { type Decoded, flag, given, issuesOf, list, metadata, text } from './decoding.ts';
 import type {
   Endpoint,
   EndpointPort,
@@ -11,15 +12,6 @@ import type {
   ServiceCondition,
   ServicePort,
 } from './kube-objects.ts';
-
-export interface DecodeIssue {
-  readonly path: ReadonlyArray<string | number>;
-  readonly message: string;
-}
-
-export type Decoded<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly issues: readonly DecodeIssue[] };
 
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 export const DEFAULT_NAMESPACE = 'default';
@@ -30,29 +22,6 @@ const USED_ANNOTATIONS = ['l4lb.io/', 'service.beta.kubernetes.io/load-balancer-
 /** Of conditions on a Service: others are nothing to us. */
 const OUR_CONDITIONS = 'l4lb.io/';
 
-const text = z.string().nullish();
-const flag = z.boolean().nullish();
-const list = <T extends z.ZodType>(item: T) => z.array(item).nullish();
-const map = z.record(z.string(), z.string()).nullish();
-/** What the API server asks of names: RFC 1123 labels, joined by dots. */
-const objectName = z
-  .string()
-  .max(253)
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, {
-    error: 'must be lower-case letters, digits, - and .',
-  });
-
-const metadata = z.object({
-  name: objectName,
-  namespace: objectName.nullish(),
-  annotations: map,
-  labels: map,
-  creationTimestamp: text,
-  deletionTimestamp: text,
-  uid: text,
-  resourceVersion: text,
-});
-
 const serviceSchema = z.object({
   metadata,
   spec: z
@@ -60,7 +29,7 @@ const serviceSchema = z.object({
       type: text,
       clusterIP: text,
       externalIPs: list(z.string()),
-      ports: list(z.object({ name: text, port: z.int(), protocol: text })),
+      ports: list(z.object({ name: text, port: z.int(), protocol: text, nodePort: z.int().nullish() })),
       publishNotReadyAddresses: flag,
       sessionAffinity: text,
       sessionAffinityConfig: z
@@ -118,7 +87,13 @@ export function decodeService(value: unknown): Decoded<Service> {
         ...given('ipMode', ipMode),
       })),
       ports: (spec?.ports ?? []).map(
-        ({ name, port, protocol }): ServicePort => ({ name: name ?? '', port, protocol: protocol ?? 'TCP' }),
+        ({ name, port, protocol, nodePort }): ServicePort => ({
+          name: name ?? '',
+          port,
+          protocol: protocol ?? 'TCP',
+          // The server's own way to say none.
+          ...given('nodePort', nodePort === 0 ? undefined : nodePort),
+        }),
       ),
       publishNotReadyAddresses: spec?.publishNotReadyAddresses ?? false,
       sessionAffinity: spec?.sessionAffinity ?? 'None',
@@ -195,13 +170,4 @@ function identityOf({ name, namespace, annotations }: z.output<typeof metadata>)
     USED_ANNOTATIONS.some((prefix) => key.startsWith(prefix)),
   );
   return { namespace: namespace ?? DEFAULT_NAMESPACE, name, annotations: Object.fromEntries(used) };
-}
-
-/** The field if there is a value: an absent field and an undefined one are not the same to the compiler. */
-function given<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
-  return (value === null || value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
-}
-
-function issuesOf(error: z.ZodError): DecodeIssue[] {
-  return error.issues.map(({ path, message }) => ({ path: path as DecodeIssue['path'], message }));
 }

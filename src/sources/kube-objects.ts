@@ -27,6 +27,8 @@ export interface ServicePort {
   readonly port: number;
   /** `TCP`, `UDP`, or something we do not do. */
   readonly protocol: string;
+  /** Not there when none is allocated. */
+  readonly nodePort?: number;
 }
 
 export interface LoadBalancerIngress {
@@ -100,4 +102,19 @@ export interface EndpointSlice extends KubeObject {
   readonly endpoints: readonly Endpoint[];
 }
 
-export type KubernetesObject = Service | EndpointSlice;
+/** A node of the cluster, as far as packets to its node ports go. Without a namespace: ''. */
+export interface KubeNode extends KubeObject {
+  readonly kind: 'Node';
+  /** As the Node says them, of both families. */
+  readonly internalIPs: readonly string[];
+  /** The condition Ready is True. */
+  readonly ready: boolean;
+  /** The label node.kubernetes.io/exclude-from-external-load-balancers, whatever its value. */
+  readonly excluded: boolean;
+  /** It is being deleted, or the cluster autoscaler is about to. */
+  readonly leaving: boolean;
+  /** The label l4lb.io/role=lb. */
+  readonly isLb: boolean;
+}
+
+export type KubernetesObject = Service | EndpointSlice | KubeNode;

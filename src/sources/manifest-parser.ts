@@ -1,9 +1,11 @@
-/** The text of a manifest file, read into Services and EndpointSlices. No I/O, never throws. */
+/** The text of a manifest file, read into Services, EndpointSlices and Nodes. No I/O, never throws. */
 import { isUtf8 } from 'node:buffer';
 import type { Problem } from '../services/desired-state.ts';
 import { type LocatedDocument, type Path, parseYaml } from '../yaml/located-yaml.ts';
-import { DEFAULT_NAMESPACE, type Decoded, decodeEndpointSlice, decodeService } from './kube-decoders.ts';
+import type { Decoded } from './decoding.ts';
+import { DEFAULT_NAMESPACE, decodeEndpointSlice, decodeService } from './kube-decoders.ts';
 import type { KubernetesObject, Origin } from './kube-objects.ts';
+import { decodeNode } from './node-decoder.ts';
 
 /** Plain data, so that a file may be parsed on another thread. */
 export interface ParsedManifest {
@@ -76,10 +78,12 @@ const DECODERS: ReadonlyMap<string, (value: unknown) => Decoded<KubernetesObject
 >([
   ['v1 Service', decodeService],
   ['discovery.k8s.io/v1 EndpointSlice', decodeEndpointSlice],
+  ['v1 Node', decodeNode],
 ]);
 const API_VERSIONS: ReadonlyMap<string, string> = new Map([
   ['Service', 'v1'],
   ['EndpointSlice', 'discovery.k8s.io/v1'],
+  ['Node', 'v1'],
 ]);
 
 /** `implied`: "apiVersion kind" of the list's items, which may leave it out. */
@@ -130,7 +134,7 @@ function readObject(
   }
   const wanted = API_VERSIONS.get(kind);
   if (wanted === undefined) {
-    complain('warning', 'unknown-kind', `${kind} is ignored: only Service and EndpointSlice are read`);
+    complain('warning', 'unknown-kind', `${kind} is ignored: only Service, EndpointSlice and Node are read`);
     return;
   }
   const identity = identityOf(value, kind);
@@ -144,6 +148,7 @@ const LISTS: ReadonlyMap<string, string> = new Map([
   ['List', ''],
   ['ServiceList', 'Service'],
   ['EndpointSliceList', 'EndpointSlice'],
+  ['NodeList', 'Node'],
 ]);
 
 /** `type` is "apiVersion kind". */
@@ -194,6 +199,8 @@ function identityOf(
   const { metadata } = (value ?? {}) as { metadata?: { name?: unknown; namespace?: unknown } | null };
   const { name, namespace } = metadata ?? {};
   if (typeof name !== 'string') return undefined;
+  // A Node has none, whatever is written.
+  if (kind === 'Node') return { kind, namespace: '', name };
   return { kind, namespace: typeof namespace === 'string' ? namespace : DEFAULT_NAMESPACE, name };
 }
 
@@ -204,6 +211,10 @@ function fieldLines(object: KubernetesObject, lineOf: (path: Path) => number): R
     lines[path.join('.')] = lineOf(path);
   };
   for (const key of Object.keys(object.annotations)) note('metadata', 'annotations', key);
+  if (object.kind === 'Node') {
+    note('status', 'addresses');
+    return lines;
+  }
   if (object.kind === 'EndpointSlice') {
     note('addressType');
     for (const index of object.ports.keys()) note('ports', index);

@@ -7,7 +7,7 @@
  */
 import type { Problem } from '../services/desired-state.ts';
 import { sortProblems } from '../services/sort-problems.ts';
-import type { EndpointSlice, KubernetesObject, Service } from './kube-objects.ts';
+import type { EndpointSlice, KubeNode, KubernetesObject, Service } from './kube-objects.ts';
 import { objectKey, type ParsedManifest } from './manifest-parser.ts';
 import type { SourceSnapshot } from './source.ts';
 
@@ -49,14 +49,24 @@ export interface Settled {
   readonly lookAgainAt?: number;
 }
 
-const NOTHING: SourceSnapshot = { services: [], slices: [], problems: [], synced: false, complete: false };
+const NOTHING: SourceSnapshot = {
+  services: [],
+  slices: [],
+  nodes: [],
+  problems: [],
+  synced: false,
+  complete: false,
+};
+
+type Merged = Pick<SourceSnapshot, 'services' | 'slices' | 'nodes' | 'problems' | 'complete'>;
 
 export class ManifestStore {
   readonly #files = new Map<string, FileState>();
   readonly #missing = new Set<string>();
   readonly #options: ManifestStoreOptions;
   #lastMissingAt = 0;
-  #emptySince: number | undefined;
+  /** What is doubted, and since when. */
+  #loss: { readonly what: Loss['what']; readonly since: number } | undefined;
   #snapshot: SourceSnapshot = NOTHING;
 
   constructor(options: ManifestStoreOptions) {
@@ -89,7 +99,7 @@ export class ManifestStore {
   unreadable(problem: Problem): Settled {
     // What seemed to go may have gone with the directory.
     this.#missing.clear();
-    this.#emptySince = undefined;
+    this.#loss = undefined;
     const problems = sortProblems([problem, ...this.#mergeFiles().problems]);
     return this.#replace({ ...this.#snapshot, problems }, undefined);
   }
@@ -106,24 +116,23 @@ export class ManifestStore {
       }
     }
     const merged = this.#mergeFiles();
-    const had = this.#snapshot.services.length + this.#snapshot.slices.length;
-    const has = merged.services.length + merged.slices.length;
-    if (has > 0 || (had === 0 && this.#snapshot.synced)) this.#emptySince = undefined;
-    else {
-      this.#emptySince ??= now;
-      const believedAt = this.#emptySince + this.#options.secondLook;
+    const loss = lossOf(this.#snapshot, merged);
+    if (loss !== undefined) {
+      if (this.#loss?.what !== loss.what) this.#loss = { what: loss.what, since: now };
+      const believedAt = this.#loss.since + this.#options.secondLook;
       if (now < believedAt) {
-        const problems = sortProblems([this.#emptyProblem(had), ...merged.problems]);
+        const problems = sortProblems([this.#emptyProblem(loss), ...merged.problems]);
         return this.#replace(
           { ...this.#snapshot, problems },
           Math.min(believedAt, lookAgainAt ?? believedAt),
         );
       }
-      this.#emptySince = undefined;
     }
+    this.#loss = undefined;
     const objectsChanged =
       !sameItems(merged.services, this.#snapshot.services) ||
-      !sameItems(merged.slices, this.#snapshot.slices);
+      !sameItems(merged.slices, this.#snapshot.slices) ||
+      !sameItems(merged.nodes, this.#snapshot.nodes);
     const lastChangeAt = objectsChanged ? now : this.#snapshot.lastChangeAt;
     const next = { ...merged, synced: true, ...(lastChangeAt === undefined ? {} : { lastChangeAt }) };
     return this.#replace(next, lookAgainAt);
@@ -137,30 +146,45 @@ export class ManifestStore {
       before.complete !== next.complete ||
       !sameItems(before.services, next.services) ||
       !sameItems(before.slices, next.slices) ||
+      !sameItems(before.nodes, next.nodes) ||
       JSON.stringify(before.problems) !== JSON.stringify(next.problems);
     return lookAgainAt === undefined ? { changed } : { changed, lookAgainAt };
   }
 
-  #emptyProblem(had: number): Problem {
+  #emptyProblem({ had, what }: Loss): Problem {
     const { location, secondLook } = this.#options;
     const message =
       had > 0
-        ? `${location} has no object any more; the ${had} known ones stay until a second look after ${secondLook} ms`
-        : `${location} has no object; this is believed after a second look in ${secondLook} ms`;
+        ? `${location} has no ${what} any more; the ${had} known ones stay until a second look after ${secondLook} ms`
+        : `${location} has no ${what}; this is believed after a second look in ${secondLook} ms`;
     return { severity: 'warning', code: 'source-empty', message, file: location };
   }
 
-  #mergeFiles(): Pick<SourceSnapshot, 'services' | 'slices' | 'problems' | 'complete'> {
+  #mergeFiles(): Merged {
     return mergeFiles(this.#files);
   }
 }
 
+/** What is suddenly, or at the start, not there at all. */
+interface Loss {
+  readonly what: 'object' | 'Node';
+  /** How many there were. */
+  readonly had: number;
+}
+
+function lossOf(before: SourceSnapshot, merged: Merged): Loss | undefined {
+  const had = before.services.length + before.slices.length;
+  const has = merged.services.length + merged.slices.length;
+  if (has === 0 && (had > 0 || !before.synced)) return { what: 'object', had };
+  const nodes = before.nodes.length;
+  return nodes > 0 && merged.nodes.length === 0 ? { what: 'Node', had: nodes } : undefined;
+}
+
 /** Files by name; the first that has an object wins, the others are told. */
-export function mergeFiles(
-  files: ReadonlyMap<string, FileState>,
-): Pick<SourceSnapshot, 'services' | 'slices' | 'problems' | 'complete'> {
+export function mergeFiles(files: ReadonlyMap<string, FileState>): Merged {
   const services = new Map<string, Service>();
   const slices = new Map<string, EndpointSlice>();
+  const nodes = new Map<string, KubeNode>();
   const problems: Problem[] = [];
   let complete = true;
   for (const name of [...files.keys()].sort()) {
@@ -170,13 +194,20 @@ export function mergeFiles(
     problems.push(...file.problems);
     for (const object of file.objects) {
       const key = `${object.namespace}/${object.name}`;
-      const first = (object.kind === 'Service' ? services : slices).get(key);
+      const first = { Service: services, EndpointSlice: slices, Node: nodes }[object.kind].get(key);
       if (first !== undefined) problems.push(duplicateProblem(object, first));
       else if (object.kind === 'Service') services.set(key, object);
-      else slices.set(key, object);
+      else if (object.kind === 'EndpointSlice') slices.set(key, object);
+      else nodes.set(key, object);
     }
   }
-  return { services: sorted(services), slices: sorted(slices), problems: sortProblems(problems), complete };
+  return {
+    services: sorted(services),
+    slices: sorted(slices),
+    nodes: sorted(nodes),
+    problems: sortProblems(problems),
+    complete,
+  };
 }
 
 function duplicateProblem(object: KubernetesObject, first: KubernetesObject): Problem {
@@ -185,7 +216,7 @@ function duplicateProblem(object: KubernetesObject, first: KubernetesObject): Pr
   return {
     severity: 'error',
     code: 'duplicate-object',
-    message: `${kind} ${namespace}/${name} is already in ${place}, which is used; remove one of them`,
+    message: `${kind} ${namespace === '' ? '' : `${namespace}/`}${name} is already in ${place}, which is used; remove one of them`,
     object: { kind, namespace, name },
     ...(origin === undefined ? {} : { file: origin.file, line: origin.line }),
   };

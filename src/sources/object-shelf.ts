@@ -2,13 +2,14 @@
  * Objects of one kind as an API server said last, in order. What cannot be decoded stays as it was,
  * with a problem beside it. No I/O.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../services/desired-state.ts';
-import type { Decoded } from './kube-decoders.ts';
+import type { Decoded } from './decoding.ts';
 import type { KubernetesObject } from './kube-objects.ts';
 
 /** What is kept of an object that was heard. */
 export interface ShelfItem<T> {
-  /** namespace/name */
+  /** namespace/name; of what has no namespace /name. */
   readonly key: string;
   /** The same version is the same object. */
   readonly version: string;
@@ -17,7 +18,8 @@ export interface ShelfItem<T> {
 }
 
 interface Entry<T> {
-  readonly version: string;
+  /** The last that said this. */
+  version: string;
   /** The last that could be decoded. */
   readonly value?: T;
   readonly problem?: Problem;
@@ -47,9 +49,9 @@ export class ObjectShelf<T extends KubernetesObject> {
   read(object: unknown, decode: (object: unknown) => Decoded<T>): ShelfItem<T> {
     const { metadata } = (object ?? {}) as { metadata?: Record<string, unknown> | null };
     const { namespace, name, uid, resourceVersion } = metadata ?? {};
-    if (typeof namespace !== 'string' || typeof name !== 'string')
-      throw new Error('an object without a name');
-    const key = `${namespace}/${name}`;
+    const isPlaced = typeof namespace === 'string' || this.#kind === 'Node';
+    if (!isPlaced || typeof name !== 'string') throw new Error('an object without a name');
+    const key = `${namespace ?? ''}/${name}`;
     const version = `${uid} ${resourceVersion}`;
     const isKnown = this.#entries.get(key)?.version === version;
     return isKnown ? { key, version } : { key, version, decoded: decode(object) };
@@ -95,7 +97,18 @@ export class ObjectShelf<T extends KubernetesObject> {
     const entry = this.#entries.get(key);
     if (entry?.version === version) return entry;
     if (decoded === undefined) throw new Error(`version ${version} of ${key} is not known any more`);
-    if (decoded.ok) return { version, value: decoded.value };
+    if (decoded.ok) {
+      if (
+        entry !== undefined &&
+        entry.problem === undefined &&
+        isDeepStrictEqual(entry.value, decoded.value)
+      ) {
+        // Nothing is new to us: what a node's kubelet writes every few minutes.
+        entry.version = version;
+        return entry;
+      }
+      return { version, value: decoded.value };
+    }
     const [namespace = '', name = ''] = key.split('/');
     const [issue] = decoded.issues;
     const known = entry?.value;

@@ -13,13 +13,14 @@ const ANSWER_MS = 30 * SECOND;
 
 /** Nothing is read or connected before its start(). */
 export function openSource(source: Config['source']): Source {
-  const { kind, manifests, kubeconfig, namespaces, secondLook } = source;
+  const { kind, manifests, kubeconfig, namespaces, nodes, secondLook } = source;
   if (kind === 'manifests') return new ManifestDirectory({ directory: manifests, secondLook });
   const identity = clusterIdentity(kubeconfig);
   return new KubernetesSource({
     location: identity.location,
     connection: connectToApi({ identity, silence: SILENCE_MS, answer: ANSWER_MS }),
     namespaces,
+    nodes,
     times: {
       page: 500,
       watchMin: 240 * SECOND,

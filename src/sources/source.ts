@@ -1,11 +1,13 @@
-/** Where Services and EndpointSlices come from. */
+/** Where Services, EndpointSlices and Nodes come from. */
 import type { Problem } from '../services/desired-state.ts';
-import type { EndpointSlice, Service } from './kube-objects.ts';
+import type { EndpointSlice, KubeNode, Service } from './kube-objects.ts';
 
 export interface SourceSnapshot {
   /** Sorted by namespace, then name; no two alike. An object that did not change is the same JavaScript object. */
   readonly services: readonly Service[];
   readonly slices: readonly EndpointSlice[];
+  /** None where they are not followed. */
+  readonly nodes: readonly KubeNode[];
   /** What could not be read or used, sorted. Objects that were fine before stay as they were. */
   readonly problems: readonly Problem[];
   /** A complete list has arrived. Before that, nothing may be deleted on the word of this source. */
@@ -22,7 +24,7 @@ export interface SourceSnapshot {
 
 /** How following one kind of object goes. */
 export interface WatchStatus {
-  readonly kind: 'Service' | 'EndpointSlice';
+  readonly kind: 'Service' | 'EndpointSlice' | 'Node';
   /** A complete list was heard and believed. */
   readonly synced: boolean;
   /** A watch is open. */

@@ -27,6 +27,7 @@ export type View = Record<SliceName, number>;
 const SETTINGS: ServiceSettings = {
   ranges: [parsePrefix('10.1.0.0/24')].filter((range) => range !== undefined),
   defaultTableSize: 251,
+  backends: undefined,
   mode: 'ipip',
   snatFamilies: [],
   dsr: { sourceFamilies: [4], window: WINDOW },

@@ -6,7 +6,7 @@ import { loadConfigOfAnyRole } from '../../src/config/parse-node-config.ts';
 import * as bench from '../scenarios/agent-bench.ts';
 import { type KubeObject, service, slice } from './api-client.ts';
 import { ControlPlane } from './control-plane.ts';
-import { DEPLOYED, deployedObjects, WITH_CONTROLLER } from './deployed-rights.ts';
+import { ALL_DIRECTORIES, DEPLOYED, deployedObjects } from './deployed-rights.ts';
 import { type PodSpec, podSpec, probe, runAsPod } from './pod.ts';
 
 /** What deploy/ says: a real API server takes it, and the agent works with just what its pods would have. */
@@ -31,9 +31,9 @@ beforeAll(async () => {
   bench.setUp();
   const inside = ['nsenter', `--net=${bench.namespace}`];
   plane = await ControlPlane.start(join(bench.directory, 'kube'), { inside });
-  objects = deployedObjects(plane, WITH_CONTROLLER);
+  objects = deployedObjects(plane, ALL_DIRECTORIES);
   lb = podSpec(objects, 'l4lb-lb');
-  for (const directory of WITH_CONTROLLER) {
+  for (const directory of ALL_DIRECTORIES) {
     const apply = ['apply', '--server-side', '--kustomize', directory];
     dryRuns.set(directory, plane.kubectl([...apply, '--dry-run=server', '--validate=true']));
     plane.kubectl(apply);
@@ -60,7 +60,7 @@ function writeConfig(changes: Readonly<Record<string, string | undefined>> = {})
   });
 }
 
-test.each(WITH_CONTROLLER)('%s is taken by a new cluster, and as often as one likes', (directory) => {
+test.each(ALL_DIRECTORIES)('%s is taken by a new cluster, and as often as one likes', (directory) => {
   const wanted = deployedObjects(plane, [directory]).map(({ metadata }) => metadata.name);
   const taken = dryRuns.get(directory)?.matchAll(/^\S+\/(\S+) serverside-applied \(server dry run\)$/gm);
   expect([...(taken ?? [])].map(([, name]) => name).sort()).toEqual(wanted.sort());

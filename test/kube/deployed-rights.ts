@@ -6,7 +6,7 @@ import { writeKubeconfig } from './follower.ts';
 
 /** Where deploy/ puts everything. */
 export const DEPLOYED = 'kube-system';
-export const WITH_CONTROLLER = ['deploy/base', 'deploy/controller'];
+export const ALL_DIRECTORIES = ['deploy/base', 'deploy/controller', 'deploy/node-ports'];
 const RBAC = 'rbac.authorization.k8s.io';
 
 /** One verb on one resource. */
@@ -45,7 +45,7 @@ export function deployedObjects(plane: ControlPlane, directories: readonly strin
 }
 
 export function applyDeployed(plane: ControlPlane): void {
-  for (const directory of WITH_CONTROLLER) plane.kubectl(['apply', '--kustomize', directory]);
+  for (const directory of ALL_DIRECTORIES) plane.kubectl(['apply', '--kustomize', directory]);
 }
 
 export function rightsOf(objects: readonly KubeObject[], account: string): Right[] {

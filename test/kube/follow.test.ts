@@ -130,8 +130,65 @@ test('of chosen namespaces, nothing else is followed', async () => {
   await follower.until('one', () => follower.services.join() === 'team-b/web');
 });
 
+test('Nodes are followed where they are asked for, and heartbeats are no news', async () => {
+  const path = '/api/v1/nodes/w-1/status';
+  const merge = 'application/merge-patch+json';
+  const condition = (status: string, beat: string) => ({
+    type: 'Ready',
+    status,
+    lastHeartbeatTime: beat,
+    reason: beat,
+  });
+  const patch = (addresses: readonly string[], conditions: readonly unknown[]): Promise<unknown> => {
+    const wanted = addresses.map((address) => ({ type: 'InternalIP', address }));
+    return api.do(
+      'PATCH',
+      path,
+      { status: { addresses: [{ type: 'Hostname', address: 'w-1' }, ...wanted], conditions } },
+      merge,
+    );
+  };
+  const without = await follow();
+  await api.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'w-1' } });
+  await patch(['10.3.0.1', '2001:db8:9::1'], [condition('True', '2026-01-01T00:00:00Z')]);
+  const follower = await follow({ nodes: true, namespaces: ['default'] });
+  const known = () => follower.source.snapshot().nodes.filter(({ name }) => name === 'w-1');
+  expect(known()).toMatchObject([
+    { internalIPs: ['10.3.0.1', '2001:db8:9::1'], ready: true, excluded: false, leaving: false },
+  ]);
+  expect(without.source.snapshot().nodes).toEqual([]);
+  expect(without.source.watches().map(({ kind }) => kind)).toEqual(['Service', 'EndpointSlice']);
+
+  const [before, snapshots] = [known()[0], follower.snapshots.length];
+  await patch(['10.3.0.1', '2001:db8:9::1'], [condition('True', '2026-01-01T00:05:00Z')]);
+  // Said after it by the same watch.
+  await api.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'w-2' } });
+  await follower.until('the second node', () =>
+    follower.source.snapshot().nodes.some(({ name }) => name === 'w-2'),
+  );
+  expect(known()[0]).toBe(before);
+  expect(follower.snapshots.length - snapshots).toBe(1);
+
+  await patch(['10.3.0.7'], [condition('Unknown', '2026-01-01T00:10:00Z')]);
+  await follower.until(
+    'the change',
+    () => known()[0]?.ready === false && known()[0]?.internalIPs.join() === '10.3.0.7',
+  );
+  const excluded = { 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
+  await api.do(
+    'PATCH',
+    '/api/v1/nodes/w-1',
+    { metadata: { labels: { ...excluded, 'l4lb.io/role': 'lb' } } },
+    merge,
+  );
+  await follower.until('the labels', () => known()[0]?.excluded === true && known()[0]?.isLb === true);
+  for (const name of ['w-1', 'w-2']) await api.delete({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
+  await follower.until('the end', () => known().length === 0);
+});
+
 test.each([
   ['Service', '/openapi/v3/api/v1', 'io.k8s.api.core.v1.Service'],
+  ['Node', '/openapi/v3/api/v1', 'io.k8s.api.core.v1.Node'],
   ['EndpointSlice', '/openapi/v3/apis/discovery.k8s.io/v1', 'io.k8s.api.discovery.v1.EndpointSlice'],
 ])(
   'the documentation says of every field of %s what becomes of it, and names tests that exist',

@@ -10,6 +10,7 @@ import type { ControlPlane } from './control-plane.ts';
 
 export interface FollowOptions {
   readonly namespaces?: readonly string[];
+  readonly nodes?: boolean;
   readonly page?: number;
   /** Milliseconds. */
   readonly silence?: number;
@@ -19,12 +20,14 @@ export class Follower {
   readonly source: KubernetesSource;
   readonly snapshots: SourceSnapshot[] = [];
 
-  private constructor(kubeconfig: string, { namespaces = [], page = 500, silence = 3_000 }: FollowOptions) {
+  private constructor(kubeconfig: string, options: FollowOptions) {
+    const { namespaces = [], nodes = false, page = 500, silence = 3_000 } = options;
     const identity = clusterIdentity(kubeconfig);
     this.source = new KubernetesSource({
       location: identity.location,
       connection: connectToApi({ identity, silence, answer: 3_000 }),
       namespaces,
+      nodes,
       times: {
         page,
         watchMin: 240_000,
@@ -74,7 +77,7 @@ export class Follower {
   }
 
   async synced(): Promise<void> {
-    await this.until('both kinds are watched', () =>
+    await this.until('all kinds are watched', () =>
       this.source.watches().every(({ connected }) => connected),
     );
   }

@@ -9,6 +9,7 @@ import { waitFor } from '../rig/wait.ts';
 import { ApiClient } from './api-client.ts';
 import { ControlPlane, scratchDirectory } from './control-plane.ts';
 import {
+  ALL_DIRECTORIES,
   accountKubeconfig,
   applyDeployed,
   DEPLOYED,
@@ -18,7 +19,6 @@ import {
   type Right,
   rightsOf,
   sayRight,
-  WITH_CONTROLLER,
 } from './deployed-rights.ts';
 import { addressesOf, balancer, read } from './service-view.ts';
 
@@ -36,7 +36,7 @@ beforeAll(async () => {
   plane = await ControlPlane.start(scratchDirectory('rights'));
   api = new ApiClient(plane);
   applyDeployed(plane);
-  rights = rightsOf(deployedObjects(plane, WITH_CONTROLLER), 'l4lb-lb');
+  rights = rightsOf(deployedObjects(plane, ALL_DIRECTORIES), 'l4lb-lb');
   // What is wrong with it stands, so each leader says it, and all but the first say it again.
   await api.apply(balancer('greedy', { spec: { loadBalancerIP: '10.9.9.9' } }));
   await untilGranted('l4lb-lb', rights);
@@ -59,7 +59,7 @@ async function firstRefusal(account: string): Promise<string | undefined> {
   await api.ask('DELETE', LEASE);
   const config = parseConfig(
     `{ node: lb1, source: { kind: kubernetes, kubeconfig: ${accountKubeconfig(plane, account)}, secondLook: 0s },
-    vips: { ranges: [10.1.0.0/24] }, devices: [{ name: eth0 }], snat: { addresses: [10.2.0.16] },
+    backends: node-ports, vips: { ranges: [10.1.0.0/24] }, devices: [{ name: eth0 }], snat: { addresses: [10.2.0.16] },
     controller: { enabled: true, pools: ${POOLS}, lease: { duration: 3s } } }`,
     'rights.yaml',
   );
@@ -121,7 +121,7 @@ async function leaseVersion(): Promise<string> {
   return metadata.resourceVersion;
 }
 
-test('with the rights of deploy/controller everything is done, by the first leader and by the next', async () => {
+test('with the rights of deploy/ everything is done, by the first leader and by the next', async () => {
   expect(await firstRefusal('l4lb-lb')).toBeUndefined();
   expect(await firstRefusal('l4lb-lb')).toBeUndefined();
 });
@@ -141,11 +141,13 @@ test('without any single one of them, what it is for is refused, and the problem
     'get coordination.k8s.io leases',
     'get services',
     'list discovery.k8s.io endpointslices',
+    'list nodes',
     'list services',
     'patch coordination.k8s.io leases',
     'patch events',
     'patch services/status',
     'watch discovery.k8s.io endpointslices',
+    'watch nodes',
     'watch services',
   ]);
   for (const { account, right } of accounts) {
@@ -167,5 +169,10 @@ test('an agent that writes nothing, and a worker, may follow and nothing else', 
     rightsOf(deployedObjects(plane, directories), account).map(sayRight);
   expect(say(['deploy/base'], 'l4lb-lb')).toEqual(following);
   expect(say(['deploy/base'], 'l4lb-node')).toEqual(following);
-  expect(say(WITH_CONTROLLER, 'l4lb-node')).toEqual(following);
+  expect(say(ALL_DIRECTORIES, 'l4lb-node')).toEqual(following);
+  expect(say(['deploy/base', 'deploy/node-ports'], 'l4lb-lb')).toEqual([
+    ...following,
+    'list nodes',
+    'watch nodes',
+  ]);
 });

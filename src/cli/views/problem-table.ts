@@ -23,7 +23,9 @@ export function renderProblems(problems: readonly Problem[], frame: Frame<Proble
 }
 
 export function problemObject({ object }: Problem): string {
-  return object === undefined ? '-' : `${object.kind} ${object.namespace}/${object.name}`;
+  if (object === undefined) return '-';
+  const { kind, namespace, name } = object;
+  return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
 export function problemPlace({ file, line }: Problem): string {

@@ -41,6 +41,7 @@ class FakeNode {
       snapshot: (): SourceSnapshot => ({
         services: [],
         slices: [],
+        nodes: [],
         problems: [],
         synced: this.source.synced,
         complete: this.source.complete,

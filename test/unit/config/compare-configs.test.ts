@@ -52,6 +52,7 @@ describe('compareConfigs', () => {
     [{ dsr: '{}' }, DSR_APPEARS],
     [{ dsr: '{ source: [10.4.0.0/16] }' }, ['dsr.source cleanup', ...DSR_APPEARS]],
     [{ snat: '{ own: 10.9.0.1 }' }, ['snat.addresses cleanup', 'snat.own cleanup', 'snat.ports swap']],
+    [{ backends: 'node-ports' }, ['backends reload']],
     [{ hash: '{ seedFile: /s, nodes: 2 }' }, ['hash.seedFile swap', 'hash.nodes reload']],
     [{ devices: '[{ name: eth0 }, { name: eth1 }]' }, ['devices[].name restart', 'devices[].attach restart']],
     [{ devices: '[{ name: eth0, attach: tc }]' }, ['devices[].attach restart']],
@@ -63,6 +64,17 @@ describe('compareConfigs', () => {
       expected,
     );
     expect(compareConfigs(config(changes), config(changes))).toEqual([]);
+  });
+
+  test('node ports begin with the Nodes that have them', () => {
+    const source = (more = '') => ({ source: `{ kind: kubernetes${more} }` });
+    const keys = (before: Record<string, string>, after: Record<string, string>) =>
+      compareConfigs(config(before), config(after)).map(({ key, how }) => `${key} ${how}`);
+    const all = { backends: 'node-ports' };
+    expect(keys(source(), { ...source(), ...all })).toEqual(['source.nodes restart', 'backends reload']);
+    expect(keys(source(', nodes: true'), { ...source(), ...all })).toEqual(['backends reload']);
+    expect(keys(source(), source(', nodes: false'))).toEqual([]);
+    expect(keys(source(), source(', nodes: true'))).toEqual(['source.nodes restart']);
   });
 
   test('another spelling is no change', () => {

@@ -142,6 +142,25 @@ describe('what is good', () => {
   });
 });
 
+test('Nodes are known where they are asked for, and from manifests always', () => {
+  const known = (...lines: string[]) => parseConfig(withLines(...lines), 'lb.yaml', 'host').source.nodes;
+  const kubernetes = (more = '') => `source: { kind: kubernetes${more} }`;
+  expect(known()).toBe(true);
+  expect(
+    [kubernetes(), kubernetes(', nodes: false'), kubernetes(', nodes: true')].map((line) => known(line)),
+  ).toEqual([false, false, true]);
+  expect(known(kubernetes(), 'backends: node-ports')).toBe(true);
+});
+
+test.each([
+  ['mode: l2', 'backends', /needs mode: snat, not l2/],
+  ['source: { kind: kubernetes, nodes: false }', 'source.nodes', /must be true with backends: node-ports/],
+])('node ports are not possible with %s', (line, key, message) => {
+  const problems = problemsOf(withLines('backends: node-ports', line));
+  expect(problems.map((problem) => problem.key)).toEqual([key]);
+  expect(problems[0]?.message).toMatch(message);
+});
+
 describe('what is wrong is named with key, line, value and what is allowed', () => {
   test.each<[string, string, RegExp]>([
     ['colour: red', 'colour', /not a known key.*Known here: role, node, /],
@@ -222,6 +241,8 @@ describe('what is wrong is named with key, line, value and what is allowed', () 
     ['snat: { own: [10.9.0.1, 10.9.0.2] }', 'snat.own', /list of an IPv4 and an IPv6 one/],
     ['snat: { own: 127.0.0.1 }', 'snat.own', /must be a unicast address/],
     ['mode: dsr', 'mode', /"dsr" must be one of snat, ipip, gue, l2/],
+    ['source: { nodes: true }', 'source.nodes', /not used with source.kind: manifests/],
+    ['backends: nodes', 'backends', /one of pods, node-ports/],
     ['mode: ipip', 'mode', /"ipip" needs dsr.source, where outer headers come from/],
     ['dsr: { source: [10.4.0.1/16] }', 'dsr.source.0', /did you mean 10.4.0.0\/16/],
     ['dsr: { source: ["2001:db8:4::/64"] }', 'dsr.source.0', /IPv6 CIDR from \/96/],

@@ -7,7 +7,8 @@ import { ApiFailure } from '../../../src/kubernetes/api-failure.ts';
 
 export interface StoredObject {
   readonly metadata: {
-    readonly namespace: string;
+    /** Not there when it has none. */
+    readonly namespace?: string;
     readonly name: string;
     readonly uid: string;
     readonly resourceVersion: string;
@@ -69,7 +70,8 @@ export class FakeApiServer implements ApiConnection {
     const key = `${namespace}/${name}`;
     const before = this.#objects.get(key);
     const uid = before?.metadata.uid ?? `uid-${++this.#uid}`;
-    const metadata = { namespace, name, uid, resourceVersion: String(++this.#version) };
+    const place = namespace === '' ? {} : { namespace };
+    const metadata = { ...place, name, uid, resourceVersion: String(++this.#version) };
     const object = { ...fields, metadata };
     this.#objects.set(key, object);
     this.#record(before === undefined ? 'ADDED' : 'MODIFIED', object);

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ApiConnection } from '../../../src/kubernetes/api-connection.ts';
 import { decodeEndpointSlice, decodeService } from '../../../src/sources/kube-decoders.ts';
+import type { EndpointSlice, KubeNode, Service } from '../../../src/sources/kube-objects.ts';
 import { KubernetesSource } from '../../../src/sources/kubernetes-source.ts';
+import { decodeNode } from '../../../src/sources/node-decoder.ts';
 import type { SourceSnapshot } from '../../../src/sources/source.ts';
 import { FakeTimers } from '../node/fake-timers.ts';
 import { FakeApiServer, type Fault } from './fake-api-server.ts';
@@ -25,7 +27,8 @@ const FAULTS: readonly Fault[] = [
   'end',
 ];
 
-type Kind = 'services' | 'slices';
+type Kind = 'services' | 'slices' | 'nodes';
+const KINDS: readonly Kind[] = ['services', 'slices', 'nodes'];
 type Step =
   | { readonly do: 'put' | 'remove'; readonly kind: Kind; readonly name: number }
   | { readonly do: 'compact' | 'bookmark'; readonly kind: Kind }
@@ -33,7 +36,7 @@ type Step =
   | { readonly do: 'outage'; readonly kind: Kind; readonly names: readonly number[] }
   | { readonly do: 'wait'; readonly ms: number };
 
-const kind = fc.constantFrom<Kind>('services', 'slices');
+const kind = fc.constantFrom(...KINDS);
 const name = fc.nat(5);
 const fault = fc.constantFrom(...FAULTS);
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -59,15 +62,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class Cluster implements ApiConnection {
   readonly services = new FakeApiServer();
   readonly slices = new FakeApiServer();
+  readonly nodes = new FakeApiServer();
   /** By kind and name, the count of the last removal. */
   readonly removed = new Map<string, number>();
   #count = 0;
 
   open(): ReturnType<ApiConnection['open']> {
-    const sessions = { services: this.services.open(), slices: this.slices.open() };
+    const sessions = {
+      services: this.services.open(),
+      slices: this.slices.open(),
+      nodes: this.nodes.open(),
+    };
     return Promise.resolve({
       get: async (path) =>
-        (await sessions[path.includes('endpointslices') ? 'slices' : 'services']).get(path),
+        (
+          await sessions[
+            path.includes('endpointslices') ? 'slices' : path.includes('nodes') ? 'nodes' : 'services'
+          ]
+        ).get(path),
       send: async () => Promise.reject(new Error('nothing is written here')),
       close: () => {
         for (const session of Object.values(sessions)) void session.then((opened) => opened.close());
@@ -79,16 +91,19 @@ class Cluster implements ApiConnection {
 
   put(kind: Kind, index: number): void {
     const count = ++this.#count;
-    const fields =
-      kind === 'services'
-        ? { spec: { type: 'ClusterIP', externalIPs: [`10.1.0.${count % 250}`], ports: [{ port: count }] } }
-        : { addressType: 'IPv4', ports: [{ port: count }], endpoints: [] };
-    this[kind].put('default', `name-${index}`, fields);
+    const fields = {
+      services: {
+        spec: { type: 'ClusterIP', externalIPs: [`10.1.0.${count % 250}`], ports: [{ port: count }] },
+      },
+      slices: { addressType: 'IPv4', ports: [{ port: count }], endpoints: [] },
+      nodes: { status: { addresses: [{ type: 'InternalIP', address: `${count}` }] } },
+    };
+    this[kind].put(placeOf(kind), `name-${index}`, fields[kind]);
   }
 
   remove(kind: Kind, index: number): void {
     this.removed.set(`${kind} name-${index}`, ++this.#count);
-    this[kind].remove('default', `name-${index}`);
+    this[kind].remove(placeOf(kind), `name-${index}`);
   }
 
   async run(steps: readonly Step[], timers: FakeTimers): Promise<void> {
@@ -111,7 +126,7 @@ class Cluster implements ApiConnection {
   }
 
   /** As a fresh list says it. */
-  get truth(): Pick<SourceSnapshot, 'services' | 'slices'> {
+  get truth(): Pick<SourceSnapshot, Kind> {
     const byName = <T extends { readonly name: string }>(objects: T[]): T[] =>
       objects.sort((a, b) => (a.name < b.name ? -1 : 1));
     const decoded = <T>(result: { readonly ok: boolean; readonly value?: T }): T => {
@@ -121,11 +136,18 @@ class Cluster implements ApiConnection {
     return {
       services: byName(this.services.objects.map((object) => decoded(decodeService(object)))),
       slices: byName(this.slices.objects.map((object) => decoded(decodeEndpointSlice(object)))),
+      nodes: byName(this.nodes.objects.map((object) => decoded(decodeNode(object)))),
     };
   }
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const placeOf = (kind: Kind): string => (kind === 'nodes' ? '' : 'default');
+
+/** Its count. */
+const writtenAt = (object: Service | EndpointSlice | KubeNode): number =>
+  object.kind === 'Node' ? Number(object.internalIPs[0]) : (object.ports[0]?.port ?? 0);
 
 /** What vanished from one snapshot to the next although the server had not removed it since it wrote it. */
 function wrongLosses(
@@ -134,10 +156,10 @@ function wrongLosses(
   removed: ReadonlyMap<string, number>,
 ): string[] {
   const lost: string[] = [];
-  for (const kind of ['services', 'slices'] as const) {
+  for (const kind of KINDS) {
     const left = new Set(now[kind].map((object) => object.name));
     for (const object of before[kind]) {
-      const written = object.ports[0]?.port ?? 0;
+      const written = writtenAt(object);
       if (!left.has(object.name) && (removed.get(`${kind} ${object.name}`) ?? 0) < written)
         lost.push(object.name);
     }
@@ -157,6 +179,7 @@ test(`${RUNS} histories end in what a fresh list says, and nothing vanishes on t
           location: 'the fake',
           connection: cluster,
           namespaces: [],
+          nodes: true,
           times: {
             page: 2,
             watchMin: 240_000,
@@ -176,20 +199,19 @@ test(`${RUNS} histories end in what a fresh list says, and nothing vanishes on t
           last = now;
         });
         await cluster.run(steps, timers);
-        cluster.services.faults.length = 0;
-        cluster.slices.faults.length = 0;
+        for (const each of KINDS) cluster[each].faults.length = 0;
         for (let rest = 0; rest < 8; rest++) {
           timers.advance(30_001);
           await settle();
         }
-        const { services, slices, synced, complete, problems } = source.snapshot();
-        const [first, second] = source.watches();
+        const { services, slices, nodes, synced, complete, problems } = source.snapshot();
+        const connected = source.watches().map((watch) => watch.connected);
         await source.stop();
         expect(lost).toEqual([]);
-        expect({ services, slices }).toEqual(cluster.truth);
+        expect({ services, slices, nodes }).toEqual(cluster.truth);
         expect({ synced, complete, problems }).toEqual({ synced: true, complete: true, problems: [] });
-        expect([first?.connected, second?.connected]).toEqual([true, true]);
-        expect(cluster.services.watching + cluster.slices.watching).toBe(0);
+        expect(connected).toEqual([true, true, true]);
+        expect(KINDS.map((each) => cluster[each].watching)).toEqual([0, 0, 0]);
       },
     ),
     { numRuns: RUNS },

@@ -2,7 +2,13 @@
 import { withPort } from '../../../src/net/with-port.ts';
 import { buildDesiredState } from '../../../src/services/build-desired-state.ts';
 import type { ServiceSettings } from '../../../src/services/service-settings.ts';
-import type { Endpoint, EndpointSlice, Origin, Service } from '../../../src/sources/kube-objects.ts';
+import type {
+  Endpoint,
+  EndpointSlice,
+  KubeNode,
+  Origin,
+  Service,
+} from '../../../src/sources/kube-objects.ts';
 
 export const SETTINGS: ServiceSettings = {
   ranges: [
@@ -11,6 +17,7 @@ export const SETTINGS: ServiceSettings = {
     { network: 0x20010db8_00010000_00000000_00000000n, length: 64 },
   ],
   defaultTableSize: 4099,
+  backends: { kind: 'pods', nodes: true },
   mode: 'snat',
   snatFamilies: [4, 6],
   dsr: { sourceFamilies: [4, 6], window: { tcp: 900_000, udp: 30_000 } },
@@ -54,15 +61,33 @@ export function slice(changes: Partial<EndpointSlice> = {}): EndpointSlice {
   };
 }
 
-/** `10.2.0.5` ready; behind the address: `!ready`, `!serving`, `terminating`. */
+/** `w1 10.3.0.1`, more addresses behind it; and `!ready`, `excluded`, `leaving`, `lb`. */
+export function node(text: string): KubeNode {
+  const [name = '', ...words] = text.split(' ');
+  return {
+    kind: 'Node',
+    namespace: '',
+    name,
+    annotations: {},
+    internalIPs: words.filter((word) => /[.:]/.test(word)),
+    ready: !words.includes('!ready'),
+    excluded: words.includes('excluded'),
+    leaving: words.includes('leaving'),
+    isLb: words.includes('lb'),
+  };
+}
+
+/** `10.2.0.5` ready; behind the address: `!ready`, `!serving`, `terminating`, `@node`. */
 export function endpoint(text: string): Endpoint {
   const [address = '', ...conditions] = text.split(' ');
   const ready = !conditions.includes('!ready');
+  const on = conditions.find((word) => word.startsWith('@'))?.slice(1);
   return {
     addresses: [address],
     ready,
     serving: !conditions.includes('!serving'),
     terminating: conditions.includes('terminating'),
+    ...(on === undefined ? {} : { node: on }),
   };
 }
 
@@ -70,8 +95,9 @@ export function build(
   services: readonly Service[],
   slices: readonly EndpointSlice[] = [],
   settings: ServiceSettings = SETTINGS,
+  nodes: readonly KubeNode[] = [],
 ) {
-  return buildDesiredState(services, slices, settings);
+  return buildDesiredState(services, slices, settings, nodes);
 }
 
 /** `10.1.0.2:80/TCP test/web` */

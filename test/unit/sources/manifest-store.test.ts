@@ -14,6 +14,7 @@ const SECOND_LOOK = 5_000;
 
 const serviceText = (name: string, port = 80) =>
   `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: ${port} }] }\n---\n`;
+const nodeText = (name: string) => `apiVersion: v1\nkind: Node\nmetadata: { name: ${name} }\n---\n`;
 const parsed = (file: string, text: string) => parseManifest(Buffer.from(text), `${LOCATION}/${file}`);
 
 function makeStore() {
@@ -89,6 +90,38 @@ describe('the same object in two files', () => {
 });
 
 describe('what is believed', () => {
+  test('the loss of all Nodes, after a second look of its own', () => {
+    const { store, read, services, codes } = makeStore();
+    const nodes = () => store.snapshot.nodes.map(({ name }) => name);
+    read('a.yaml', serviceText('a'));
+    read('n.yaml', nodeText('w1') + nodeText('w2'));
+    store.settle(0);
+    expect(nodes()).toEqual(['w1', 'w2']);
+    read('n.yaml', nodeText('w2'));
+    expect(store.settle(10)).toEqual({ changed: true });
+    read('n.yaml', '# none');
+    expect(store.settle(100)).toEqual({ changed: true, lookAgainAt: 100 + SECOND_LOOK });
+    expect([nodes(), codes()]).toEqual([['w2'], ['source-empty']]);
+    // Another doubt has a time of its own.
+    read('a.yaml', '# none');
+    expect(store.settle(1_000)).toEqual({ changed: true, lookAgainAt: 1_000 + SECOND_LOOK });
+    expect([nodes(), services()]).toEqual([['w2'], ['a:80']]);
+    read('a.yaml', serviceText('a'));
+    store.settle(2_000);
+    expect(store.settle(2_000 + SECOND_LOOK)).toEqual({ changed: true });
+    expect([nodes(), services(), codes()]).toEqual([[], ['a:80'], []]);
+  });
+
+  test('one Node in two files is the first one', () => {
+    const files = ['a.yaml', 'b.yaml'].map(
+      (name) => [name, nextFileState(undefined, parsed(name, nodeText('w1')))] as const,
+    );
+    const { nodes, problems } = mergeFiles(new Map(files));
+    expect(nodes.map(({ origin }) => origin?.file)).toEqual(['/m/a.yaml']);
+    expect(problems).toMatchObject([{ code: 'duplicate-object', object: { kind: 'Node', name: 'w1' } }]);
+    expect(problems[0]?.message).toMatch(/^Node w1 is already in/);
+  });
+
   test('the first list', () => {
     const { store, read, services } = makeStore();
     read('a.yaml', serviceText('a'));

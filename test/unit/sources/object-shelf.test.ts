@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
 import { decodeService } from '../../../src/sources/kube-decoders.ts';
-import type { Service } from '../../../src/sources/kube-objects.ts';
+import type { KubeNode, Service } from '../../../src/sources/kube-objects.ts';
+import { decodeNode } from '../../../src/sources/node-decoder.ts';
 import { ObjectShelf, type ShelfItem } from '../../../src/sources/object-shelf.ts';
 
 function item(name: string, version = 1, port: unknown = 80): ShelfItem<Service> {
@@ -140,4 +141,26 @@ test('a list that cannot be taken in changes nothing', () => {
   expect(() => runAtOnce(shelf.replace([item('a', 2, 81), unknown]))).toThrow('not known any more');
   expect(shelf.objects()).toBe(before);
   expect(shelf.size).toBe(2);
+});
+
+test('a new version in which nothing is new to us is no change: the heartbeat of a Node', () => {
+  const shelf = new ObjectShelf<KubeNode>('Node');
+  const heard = (version: number, ready: unknown, beat: string) => {
+    const metadata = { name: 'w1', uid: 'u', resourceVersion: String(version) };
+    const conditions = [{ type: 'Ready', status: ready, lastHeartbeatTime: beat }];
+    return shelf.read({ metadata, status: { conditions, images: [{ names: [beat] }] } }, decodeNode);
+  };
+  expect(runAtOnce(shelf.replace([heard(1, 'True', 'a')]))).toBe(true);
+  const before = shelf.objects();
+  expect(shelf.upsert(heard(2, 'True', 'b'))).toBe(false);
+  expect(runAtOnce(shelf.replace([heard(3, 'True', 'c')]))).toBe(false);
+  expect(shelf.objects()).toBe(before);
+  // The version is taken all the same.
+  expect(heard(3, 'True', 'c')).not.toHaveProperty('decoded');
+  expect(shelf.upsert(heard(4, 'False', 'd'))).toBe(true);
+  expect(shelf.upsert(heard(5, 7, 'e'))).toBe(true);
+  expect(shelf.problems()).toMatchObject([{ object: { kind: 'Node', namespace: '', name: 'w1' } }]);
+  // As it was before, but mended.
+  expect(shelf.upsert(heard(6, 'False', 'f'))).toBe(true);
+  expect([shelf.problems(), shelf.objects()]).toMatchObject([[], [{ name: 'w1', ready: false }]]);
 });
