@@ -97,7 +97,7 @@ static __always_inline int send_to_client(hook_ctx *ctx, const struct packet *pk
 			return result;
 		hop = NULL;
 	}
-	count_out(&record->backend, pkt->length);
+	count_out(record->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;

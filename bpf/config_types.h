@@ -54,7 +54,8 @@ struct lb_config {
 	__u32 client_next_hops_first;	/* the region of next_hops that programs fill */
 	__u32 client_next_hops_mask;	/* its size less one, a power of two */
 	__u32 hz;		/* jiffies a second */
-	__u32 cpus;		/* possible CPUs: they start their walks apart */
+	__u32 cpus;		/* more than the highest number of a CPU: they start their walks apart */
+	__u32 traffic_row;	/* entries of traffic_in and traffic_out that a CPU has */
 	__u32 timeout[FLOW_STATES];	/* jiffies, by enum flow_state */
 	__u32 reject_per_second;	/* a CPU */
 	__u32 vip6_count;

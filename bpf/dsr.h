@@ -96,7 +96,7 @@ static __always_inline int wrap(hook_ctx *ctx, struct scratch *scratch,
 	if (is_icmp(pkt))
 		count_event(EVENT_ICMP_FORWARDED, pkt->length);
 	else
-		count_in(&scratch->choice.backend, pkt->length);
+		count_in(scratch->choice.backend, pkt->length);
 	if (is_syn(pkt))
 		count_flow(scratch->choice.backend);
 	return mode == MODE_L2 ? GO_ON : encapsulate_any(ctx, pkt, backend, &inner, mode);

@@ -246,7 +246,7 @@ static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 p
 
 	if (!hop || !is_fresh(hop, now, config.hz, &fresh) || (unlikely(length > hop->mtu) && hop->mtu))
 		return GENERAL_PATH;
-	count_in(chosen, inner->length);
+	count_in(*chosen, inner->length);
 	if (unlikely(is_syn_flags(plain_flags(frame, inner->family, protocol))))
 		count_flow(*chosen);
 	return dsr_send(ctx, frame, backend, inner, &fresh, mode, outer);

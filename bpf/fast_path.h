@@ -138,7 +138,7 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	to.l4_delta = flow->l4_delta;
 	if (rewrite_plain(ctx, frame, protocol, &to))
 		return DROP(DROP_INTERNAL);
-	count_in(&flow->backend, length);
+	count_in(flow->backend, length);
 	return hook_send(ctx, fresh.ifindex);
 }
 
@@ -194,6 +194,6 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	to.l4_delta = record->l4_delta;
 	if (rewrite_plain(ctx, frame, protocol, &to))
 		return DROP(DROP_INTERNAL);
-	count_out(&record->backend, length);
+	count_out(record->backend, length);
 	return hook_send(ctx, fresh.ifindex);
 }

@@ -115,7 +115,7 @@ static __noinline int send_to_backend(hook_ctx *ctx, const struct packet *pkt,
 	to.ports = flow->snat_port | (__u32)backend->port << 16;
 	to.l3_delta = flow->l3_delta;
 	to.l4_delta = flow->l4_delta;
-	count_in(&flow->backend, pkt->length);
+	count_in(flow->backend, pkt->length);
 	result = rewrite_packet(ctx, pkt, &to);
 	if (result)
 		return result;

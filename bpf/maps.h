@@ -44,9 +44,11 @@ PER_CPU_ARRAY(remember_budgets, struct remember_budget, 16384);
 
 LRU_HASH(fragments, struct fragment_key, struct fragment_ports, 16384);
 
-/* Counters. */
-PER_CPU_ARRAY(service_counters, struct traffic_counters, 16384);	/* of backends that are gone */
-PER_CPU_ARRAY(backend_counters, struct traffic_counters, 65536);
+/* Counters. Of backends by cpu * config.traffic_row + backend: each CPU writes
+ * its own row, so that no line is shared, and user space reads them as memory. */
+MAPPED_ARRAY(traffic_in, struct traffic_in, 65536);
+MAPPED_ARRAY(traffic_out, struct traffic_out, 65536);
+MAPPED_ARRAY(service_counters, struct traffic_counters, 16384);	/* the agent's: of backends that are gone */
 PER_CPU_ARRAY(drop_counters, struct packet_counter, 32);
 PER_CPU_ARRAY(event_counters, struct packet_counter, 32);
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <linux/types.h>
+#include "counter_types.h"
 
 /* So that the compiler makes one access of a word that is read or published as
  * a whole; with the alignment of its members it would make two. */
@@ -345,31 +346,12 @@ struct snat_cursor {
 	__u32 reserved;
 };
 
-/* Packets and bytes (from the IP header on) in both directions. */
-struct traffic_counters {
-	__u64 packets_in;	/* client to backend */
-	__u64 bytes_in;
-	__u64 packets_out;	/* backend to client */
-	__u64 bytes_out;
-	__u64 flows;		/* new flows */
-	__u64 folded;		/* the agent's, see src/dataplane/retired-traffic.ts */
-	__u64 reserved[2];
-};
-
-/* For one reason or event. */
-struct packet_counter {
-	__u64 packets;
-	__u64 bytes;
-};
-
 /* A token bucket for rejects, one a CPU. */
 struct reject_budget {
 	__u32 refilled;		/* jiffies */
 	__u32 tokens;
 };
 
-#define SHARED_LAYOUT(type, size) \
-	_Static_assert(sizeof(type) == (size), #type " has another size than its pinned maps")
 SHARED_LAYOUT(struct frontend_key, 20);
 SHARED_LAYOUT(struct frontend_bucket, 64);
 SHARED_LAYOUT(struct service, 64);
@@ -385,4 +367,3 @@ SHARED_LAYOUT(struct source_range_key, 28);
 SHARED_LAYOUT(struct flow_forward, 40);
 SHARED_LAYOUT(struct flow_record, 64);
 SHARED_LAYOUT(struct shared_key, 24);
-SHARED_LAYOUT(struct traffic_counters, 64);

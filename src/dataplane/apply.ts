@@ -41,10 +41,7 @@ export interface ApplyScope {
 }
 
 export interface ApplierOptions {
-  readonly kernel: Pick<
-    Kernel,
-    'entries' | 'batches' | 'buildMaglevTable' | 'gracePeriod' | 'sumPerCpu' | 'possibleCpus'
-  >;
+  readonly kernel: Pick<Kernel, 'entries' | 'batches' | 'buildMaglevTable' | 'gracePeriod'>;
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
   readonly agentNextHops: number;
@@ -259,6 +256,6 @@ export class Applier {
   #context(mirror: Mirror, stores: Stores) {
     const { maps, kernel, clock } = this.#options;
     const gracePeriod = () => kernel.gracePeriod();
-    return { maps, stores, room: mirror.room, clock, gracePeriod, counters: kernel };
+    return { maps, stores, room: mirror.room, clock, gracePeriod };
   }
 }

@@ -31,7 +31,7 @@ export async function loadLbPrograms(options: LoadProgramsOptions): Promise<LbPr
       objectPath: resolve(buildDirectory, file),
       programName,
       rodata: { config: programRodata(config, facts) },
-      maxEntries: mapSizes(config),
+      maxEntries: mapSizes(config, facts),
       pinDirectory: mapsDirectory(bpfDirectory),
     });
   const xdp = await load('xdp.bpf.o', 'lb_xdp');

@@ -12,9 +12,12 @@ export const MAPPED_ARRAYS = [
   'backends',
   'next_hops',
   'flow_records',
+  'traffic_in',
+  'traffic_out',
+  'service_counters',
 ] as const;
 
-/** Maps that are reached by system calls. */
+/** Maps that are reached by system calls; `service_counters` is written so, because a call is whole or nothing. */
 export const OTHER_MAPS = [
   'frontend_overflow',
   'egress_devices',
@@ -26,7 +29,6 @@ export const OTHER_MAPS = [
   'snat_shared',
   'snat_cursors',
   'service_counters',
-  'backend_counters',
   'drop_counters',
   'event_counters',
   'service_drops',
@@ -121,6 +123,8 @@ export function openPinnedDataplane(
   }
   const mapped = mapDataplane(kernel, maps, access);
   // The mapping holds the map by itself.
-  for (const name of MAPPED_ARRAYS) kernel.closeFd((maps.get(name) as BpfMap).fd);
+  const calls: readonly string[] = OTHER_MAPS;
+  for (const name of MAPPED_ARRAYS.filter((name) => !calls.includes(name)))
+    kernel.closeFd((maps.get(name) as BpfMap).fd);
   return mapped;
 }

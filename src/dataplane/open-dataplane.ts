@@ -103,7 +103,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       buildDirectory: build,
       bpfDirectory,
       config: settings.config,
-      facts: { hashSeed: settings.hashSeed, hz: clock.hz, cpus: kernel.possibleCpus },
+      facts: { hashSeed: settings.hashSeed, hz: clock.hz, cpus: kernel.cpuNumbers },
       modes: settings.devices.map(({ attach }) => attach),
     });
   let settings: ProgramSettings = options;

@@ -12,6 +12,7 @@ import { type AddressWords, familyOf, wordsOf } from '../net/address.ts';
 import { maskWords, type Prefix } from '../net/prefix.ts';
 import { agentNextHops } from './room.ts';
 import { modeNumber } from './service-flags.ts';
+import { trafficRow } from './traffic-counters.ts';
 
 /** What of the configuration the dataplane needs. */
 export type DataplaneConfig = Pick<
@@ -25,7 +26,7 @@ export interface ProgramFacts {
   readonly hashSeed: bigint;
   /** Jiffies a second. */
   readonly hz: number;
-  /** CPUs that a program may run on. */
+  /** More than the highest number of a CPU that a program may run on. */
   readonly cpus: number;
 }
 
@@ -38,7 +39,10 @@ const SOURCE_RANGES = 65_536;
 const DEFAULT_GUE_PORT = 6080;
 
 /** Size of each map that the configuration decides, by name. What is not configured has one entry. */
-export function mapSizes(config: DataplaneConfig): Record<string, number> {
+export function mapSizes(
+  config: DataplaneConfig,
+  { cpus }: Pick<ProgramFacts, 'cpus'>,
+): Record<string, number> {
   const { services, backends, slots, nextHops } = config.limits;
   const counted = services + 1;
   // Each VIP in use has an entry of its own without counters: as many as services, at the most.
@@ -56,7 +60,8 @@ export function mapSizes(config: DataplaneConfig): Record<string, number> {
     service_drops: counted * DROPS_PER_SERVICE,
     maglev_slots: slots / SLOTS_PER_LINE,
     backends: backendEntries,
-    backend_counters: backendEntries,
+    traffic_in: cpus * trafficRow(backendEntries),
+    traffic_out: cpus * trafficRow(backendEntries),
     next_hops: nextHops,
     flow_records: Math.max(1, addresses * 0x10000 + extra),
     flows4: flowCapacity(config, 4),
@@ -74,7 +79,7 @@ export function mapSizes(config: DataplaneConfig): Record<string, number> {
 
 /** Bytes of `config` in .rodata. */
 export function programRodata(config: DataplaneConfig, facts: ProgramFacts): Uint8Array {
-  const sizes = mapSizes(config);
+  const sizes = mapSizes(config, facts);
   const nextHops = sizes.next_hops as number;
   const { ranges, ports } = config.snat;
   const snat4 = ranges.filter(isFamily(4));
@@ -95,6 +100,7 @@ export function programRodata(config: DataplaneConfig, facts: ProgramFacts): Uin
     clientNextHopsMask: nextHops / 4 - 1,
     hz: facts.hz,
     cpus: facts.cpus,
+    trafficRow: trafficRow(sizes.backends as number),
     timeout: timeoutsInJiffies(config.timeouts, facts.hz),
     rejectPerSecond: config.reject.perSecond,
     snat6Count: counted('snat.addresses', snat6, MAX_SNAT_RANGES),

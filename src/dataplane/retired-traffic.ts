@@ -4,7 +4,6 @@
  * `service_counters`, which programs do not touch, and then cleared. The one write says whose counters it
  * took, so that an agent that was killed before it cleared them does not add them again.
  */
-import type { Kernel } from '../kernel/kernel.ts';
 import {
   addressFamily,
   backend as backendLayout,
@@ -14,6 +13,7 @@ import {
 } from '../layout/generated.ts';
 import type { DataplaneMaps } from './maps.ts';
 import type { Stores } from './stores.ts';
+import { clearTraffic, readRetired, sumTraffic } from './traffic-counters.ts';
 
 /** Words of `struct traffic_counters`. */
 export const TRAFFIC_WORDS = trafficCounters.size / 8;
@@ -25,7 +25,6 @@ const FOLDED = trafficCounters.offsets.folded / 8;
 export interface TrafficContext {
   readonly maps: DataplaneMaps;
   readonly stores: Stores;
-  readonly counters: Pick<Kernel, 'sumPerCpu' | 'possibleCpus'>;
 }
 
 /** Counters of an entry that became its service's. */
@@ -68,16 +67,16 @@ function isService(maps: DataplaneMaps, index: number): boolean {
 }
 
 /** The counters of a free entry, which no packet uses any more, become its service's, if that is there. */
-export function foldTraffic({ maps, stores, counters }: TrafficContext, index: number): void {
-  const { backend_counters: ofBackends, service_counters: ofServices } = maps.others;
-  const counted = counters.sumPerCpu(ofBackends, index, 1);
+export function foldTraffic({ maps, stores }: TrafficContext, index: number): void {
+  const ofServices = maps.others.service_counters;
+  const counted = sumTraffic(maps, index, 1);
   if (counted.every((word) => word === 0n)) return;
   const service = ownerOf(maps, index);
   if (isService(maps, service) && service < ofServices.maxEntries) {
-    const total = counters.sumPerCpu(ofServices, service, 1);
+    const total = readRetired(maps, service, 1);
     const life = lifeOf(maps, index);
     if (total[FOLDED] !== life) {
-      const value = new BigUint64Array(WORDS * counters.possibleCpus);
+      const value = new BigUint64Array(WORDS);
       for (let word = 0; word < FOLDED; word++)
         value[word] = (total[word] as bigint) + (counted[word] as bigint);
       value[FOLDED] = life;
@@ -85,16 +84,16 @@ export function foldTraffic({ maps, stores, counters }: TrafficContext, index: n
       for (const onFold of watchers.get(maps) ?? []) onFold({ index, service, counted });
     }
   }
-  stores.clearCounters(ofBackends, index, 1);
+  clearTraffic(maps, stores, index);
 }
 
 /** Of all entries that a killed agent freed, and did not get to. May pause between entries. */
 export function* foldLeftovers(context: TrafficContext): Generator<void> {
-  const { maps, counters } = context;
+  const { maps } = context;
   const entries = usedEntries(maps);
   for (let first = 0; first < entries; first += AT_A_TIME, yield) {
     const count = Math.min(AT_A_TIME, entries - first);
-    const words = counters.sumPerCpu(maps.others.backend_counters, first, count);
+    const words = sumTraffic(maps, first, count);
     for (let entry = 0; entry < count; entry++) {
       if (!isFree(maps, first + entry)) continue;
       const counted = words.subarray(entry * WORDS, (entry + 1) * WORDS);

@@ -8,7 +8,7 @@ import type { ActualBackend, ActualService, ActualState } from './actual-state.t
 import { clearServiceKey, freeBackend, storeTable } from './entry-writes.ts';
 import { isVipKey } from './frontend-key.ts';
 import type { DataplaneMaps } from './maps.ts';
-import { foldTraffic, type TrafficContext } from './retired-traffic.ts';
+import { foldTraffic } from './retired-traffic.ts';
 import type { Room } from './room.ts';
 import { isSameRegion, storeOldest } from './service-window.ts';
 import type { Stores } from './stores.ts';
@@ -19,7 +19,6 @@ export interface RetirementContext {
   readonly stores: Stores;
   readonly room: Room;
   readonly gracePeriod: () => Promise<void>;
-  readonly counters: TrafficContext['counters'];
 }
 
 export class Retirement {

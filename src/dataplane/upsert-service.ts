@@ -210,7 +210,8 @@ function makeService(context: UpsertContext, change: ServiceChange): ActualServi
   const index = room.services.take();
   if (index === undefined) return undefined;
   if (serviceGeneration(maps, index) > 0) {
-    stores.clearCounters(maps.others.service_counters, index, 1);
+    const counted = maps.arrays.service_counters;
+    stores.bytes(counted, index * counted.stride, new Uint8Array(counted.stride));
     stores.clearCounters(maps.others.service_drops, index * DROPS_PER_SERVICE, DROPS_PER_SERVICE);
   }
   const service: ActualService = {

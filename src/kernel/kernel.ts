@@ -148,6 +148,8 @@ export interface Kernel {
   gracePeriod(): Promise<void>;
   /** Number of CPUs that per-CPU maps have values for. */
   readonly possibleCpus: number;
+  /** One more than the highest number that a CPU has or may get until the next boot. */
+  readonly cpuNumbers: number;
 }
 
 /** code: a name of ours or of errno (`EPERM`); message says what to do. */

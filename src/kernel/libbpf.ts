@@ -1,6 +1,7 @@
 /** The {@link Kernel} of this process, by libbpf and the native library. */
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
 import { buildProduct } from './build-directory.ts';
+import { cpuNumbersOf, POSSIBLE_CPUS } from './cpu-numbers.ts';
 import { type Kernel, KernelError } from './kernel.ts';
 import { Links } from './links.ts';
 import { loadObject, loadObjectAside } from './load-object.ts';
@@ -46,6 +47,7 @@ export function openKernel(): Kernel {
   const links = new Links(native);
   return {
     possibleCpus,
+    cpuNumbers: cpuNumbersOf(readFileSync(POSSIBLE_CPUS, 'utf8')),
     loadObject: (options) => loadObject(native, options),
     loadObjectAside: (options) => loadObjectAside(native, options),
     openPinnedMap: (path) => openPinnedMap(native, path),

@@ -1,6 +1,7 @@
 /** Reads the real program's counters, summed over CPUs, services and backends. */
 import type { DataplaneMaps } from '../../src/dataplane/maps.ts';
 import { sumByService } from '../../src/dataplane/retired-traffic.ts';
+import { readRetired, sumTraffic } from '../../src/dataplane/traffic-counters.ts';
 import type { BpfMap, Kernel } from '../../src/kernel/kernel.ts';
 import {
   dropReasonNames,
@@ -33,9 +34,9 @@ function packetsByName(kernel: Kernel, map: BpfMap, names: readonly string[]): R
 }
 
 export function readCounted(kernel: Kernel, maps: DataplaneMaps, wrapper: Wrapper): Counted {
-  const all = (map: BpfMap) => kernel.sumPerCpu(map, 0, map.maxEntries);
-  const ofBackends = all(maps.others.backend_counters);
-  const service = trafficTotals(sumByService(maps, all(maps.others.service_counters), ofBackends));
+  const { service_counters: retired, backends } = maps.arrays;
+  const ofBackends = sumTraffic(maps, 0, backends.entries);
+  const service = trafficTotals(sumByService(maps, readRetired(maps, 0, retired.entries), ofBackends));
   const backend = trafficTotals(ofBackends);
   return {
     ...wrapper.progress(),

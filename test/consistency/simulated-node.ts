@@ -188,8 +188,6 @@ export class SimulatedNode {
       kernel: {
         entries: (map) => kernel.entries(map),
         batches: (map) => kernel.batches(map),
-        sumPerCpu: (map, first, count) => kernel.sumPerCpu(map, first, count),
-        possibleCpus: kernel.possibleCpus,
         buildMaglevTable: (slots, hashes, quotas) => kernel.buildMaglevTable(slots, hashes, quotas),
         gracePeriod: async () => {
           await kernel.gracePeriod();

@@ -71,6 +71,9 @@ const MAPPED = [
   'next_hops',
   'snat_extra_keys',
   'snat_cursors',
+  'traffic_in',
+  'traffic_out',
+  'service_counters',
 ];
 const HASHES = [
   'frontend_overflow',
@@ -81,30 +84,17 @@ const HASHES = [
   'snat_shared',
   'fragments',
 ];
-const PER_CPU = [
-  'service_counters',
-  'backend_counters',
-  'drop_counters',
-  'event_counters',
-  'service_drops',
-  'reject_budgets',
-  'remember_budgets',
-];
+const PER_CPU = ['drop_counters', 'event_counters', 'service_drops', 'reject_budgets', 'remember_budgets'];
 
 export function openBed(options: BedOptions): Bed {
   const kernel = openKernel();
   const hook = options.hook ?? 'xdp';
+  const facts = { hashSeed: options.hashSeed, hz: HZ, cpus: kernel.cpuNumbers };
   const object = kernel.loadObject({
     objectPath: resolve(buildDirectory(), `${hook}.bpf.o`),
     programName: `lb_${hook}`,
-    rodata: {
-      config: programRodata(options.config, {
-        hashSeed: options.hashSeed,
-        hz: HZ,
-        cpus: kernel.possibleCpus,
-      }),
-    },
-    maxEntries: { ...mapSizes(options.config), ...options.sizes },
+    rodata: { config: programRodata(options.config, facts) },
+    maxEntries: { ...mapSizes(options.config, facts), ...options.sizes },
   });
   const clock = kernel.loadObject({
     objectPath: resolve(buildDirectory(), 'clock.bpf.o'),
@@ -214,8 +204,6 @@ class LoadedBed implements Bed {
       kernel: {
         entries: (map) => kernel.entries(map),
         batches: (map) => kernel.batches(map),
-        sumPerCpu: (map, first, count) => kernel.sumPerCpu(map, first, count),
-        possibleCpus: kernel.possibleCpus,
         buildMaglevTable: (slots, hashes, quotas) => kernel.buildMaglevTable(slots, hashes, quotas),
         // Packets go through one by one, and none while the agent is at work.
         gracePeriod: async () => {},

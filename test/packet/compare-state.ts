@@ -1,5 +1,6 @@
 /** Holds what the programs wrote against what the model has: flows, records, cursors and counters. */
 import { sumByService } from '../../src/dataplane/retired-traffic.ts';
+import { readRetired, sumTraffic } from '../../src/dataplane/traffic-counters.ts';
 import {
   addressFamily,
   DROPS_PER_SERVICE,
@@ -252,9 +253,11 @@ function compareCounters(bed: Bed, state: ModelState, expectEqual: ExpectEqual):
       [model.packets, model.bytes],
     );
   }
-  const ofBackends = read('backend_counters');
+  const { service_counters: retired, backends } = bed.maps.arrays;
+  const ofBackends = sumTraffic(bed.maps, 0, backends.entries);
+  const ofServices = sumByService(bed.maps, readRetired(bed.maps, 0, retired.entries), ofBackends);
   for (const [name, words, traffic] of [
-    ['service', sumByService(bed.maps, read('service_counters'), ofBackends), counters.services],
+    ['service', ofServices, counters.services],
     ['backend', ofBackends, counters.backends],
   ] as const) {
     for (const [index, { packetsIn, bytesIn, packetsOut, bytesOut, flows }] of traffic) {

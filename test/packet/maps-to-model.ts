@@ -82,7 +82,7 @@ function modelConfig(bed: Bed): ModelConfig {
     rejectUnknownPort: reject.unknownPort,
     rejectNoBackend: reject.noBackend,
     rejectNoFlow: reject.noFlow,
-    cpus: bed.kernel.possibleCpus,
+    cpus: bed.kernel.cpuNumbers,
     maxFlows: bed.map('flows4').maxEntries,
     maxFlows6: bed.map('flows6').maxEntries,
     maxShared: bed.map('snat_shared').maxEntries,

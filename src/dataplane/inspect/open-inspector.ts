@@ -175,7 +175,6 @@ function* overview(
     for (const { address } of service.members.values()) addresses.add(address);
     yield;
   }
-  const perCpu = [others.service_counters, others.backend_counters, others.service_drops];
   const mapsBytes =
     Object.values(arrays).reduce((sum, { memory }) => sum + memory.length, 0) +
     [
@@ -186,7 +185,7 @@ function* overview(
       others.snat_shared,
       others.frontend_overflow,
     ].reduce((sum, { keySize, valueSize, maxEntries }) => sum + (keySize + valueSize) * maxEntries, 0) +
-    perCpu.reduce((sum, map) => sum + map.valueSize * map.maxEntries * kernel.possibleCpus, 0);
+    others.service_drops.valueSize * others.service_drops.maxEntries * kernel.possibleCpus;
   return {
     services: services.length,
     backends: members,

@@ -3,7 +3,6 @@
  * counter is as of the moment it was read; no sum falls below an earlier one for having been read in pieces.
  */
 import type { TrafficView } from '../../api/types.ts';
-import type { Kernel } from '../../kernel/kernel.ts';
 import { backend as backendLayout } from '../../layout/generated.ts';
 import type { ActualBackend } from '../actual-state.ts';
 import type { DataplaneMaps } from '../maps.ts';
@@ -15,6 +14,7 @@ import {
   usedEntries,
   watchFolds,
 } from '../retired-traffic.ts';
+import { readRetired, sumTraffic } from '../traffic-counters.ts';
 
 export interface TrafficCounts {
   /** Of all backends that it has or had. */
@@ -23,19 +23,10 @@ export interface TrafficCounts {
   ofBackend(entry: Pick<ActualBackend, 'index' | 'generation'>): TrafficView;
 }
 
-export interface CounterContext {
-  readonly kernel: Pick<Kernel, 'sumPerCpu'>;
-  readonly maps: DataplaneMaps;
-}
-
 const NO_TRAFFIC: TrafficView = { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, flows: 0 };
 
 /** `services`: how many entries of them there are to read. */
-export function* readTraffic(
-  { kernel, maps }: CounterContext,
-  services: number,
-): Generator<void, TrafficCounts> {
-  const { service_counters: ofServices, backend_counters: ofBackends } = maps.others;
+export function* readTraffic(maps: DataplaneMaps, services: number): Generator<void, TrafficCounts> {
   const backends = usedEntries(maps);
   const sums = new BigUint64Array(services * TRAFFIC_WORDS);
   const words = new BigUint64Array(backends * TRAFFIC_WORDS);
@@ -49,12 +40,12 @@ export function* readTraffic(
   try {
     for (; readServices < services; yield) {
       const count = Math.min(AT_A_TIME, services - readServices);
-      sums.set(kernel.sumPerCpu(ofServices, readServices, count), readServices * TRAFFIC_WORDS);
+      sums.set(readRetired(maps, readServices, count), readServices * TRAFFIC_WORDS);
       readServices += count;
     }
     for (; readBackends < backends; yield) {
       const count = Math.min(AT_A_TIME, backends - readBackends);
-      const some = kernel.sumPerCpu(ofBackends, readBackends, count);
+      const some = sumTraffic(maps, readBackends, count);
       words.set(some, readBackends * TRAFFIC_WORDS);
       addBackends(maps, sums, some, readBackends);
       for (let index = readBackends; index < readBackends + count; index++) {

@@ -73,7 +73,7 @@ export function* takeSnapshot(context: InspectionContext): Generator<void, Snaps
   const { kernel, maps } = context;
   const list = yield* listServices(context);
   const count = list.services.reduce((last, { index }) => Math.max(last, index), 0) + 1;
-  const traffic = yield* readTraffic(context, count);
+  const traffic = yield* readTraffic(maps, count);
   const drops = new BigUint64Array(count * DROPS_PER_SERVICE);
   for (let first = 0; first < drops.length; first += AT_A_TIME, yield) {
     const some = Math.min(AT_A_TIME, drops.length - first);

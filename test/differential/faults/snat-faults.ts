@@ -201,10 +201,16 @@ export const SNAT_FAULTS: readonly Fault[] = [
     'if (!device && fib_ifindex == 0)',
   ),
   fault(
-    'bytes of answers are counted as requests',
-    'packet_counter.h',
+    'bytes of answers are counted as flows',
+    'counters.h',
     'counters->bytes_out += length;',
-    'counters->bytes_in += length;',
+    'counters->flows += length;',
+  ),
+  fault(
+    'every other backend counts for its neighbour',
+    'counters.h',
+    'config.traffic_row + backend;',
+    'config.traffic_row + (backend & ~1);',
   ),
   fault(
     'of an IPv6 client only the first half is hashed',

@@ -6,7 +6,6 @@ import {
   eventKindNames,
   nextHopState,
   sourceRangeKey,
-  trafficCounters,
 } from '../../../src/layout/generated.ts';
 import { DEVICE } from '../network.ts';
 import { addressWords, type Family, type Flow, familyOf, type HashedBy, hashOf } from './addresses.ts';
@@ -72,7 +71,7 @@ export class DsrBed {
       },
       sizes: {
         ...{ services: 16, maglev_slots: 64, backends: 64, next_hops: 32, flow_records: 65536 },
-        ...{ service_counters: 16, backend_counters: 64, service_drops: 512, remember_budgets: 16 },
+        ...{ service_counters: 16, service_drops: 512, remember_budgets: 16 },
         ...{ flows4: 64, flows6: 64, remembered4: 256, remembered6: 256, fragments: 64 },
         ...options.sizes,
       },
@@ -163,10 +162,7 @@ export class DsrBed {
 
   /** Packets, bytes and flows of one of a service's backends. */
   traffic(service: number, backend: number) {
-    const words = this.hand.kernel.sumPerCpu(this.hand.map('backend_counters'), 8 * service + backend, 1);
-    const word = (at: number) => Number(words[at / 8]);
-    const { packetsIn, bytesIn, flows } = trafficCounters.offsets;
-    return { packets: word(packetsIn), bytes: word(bytesIn), flows: word(flows) };
+    return this.hand.traffic(8 * service + backend);
   }
 
   /** Lets the clients of a network use a service that has SERVICE_F_SOURCES. */

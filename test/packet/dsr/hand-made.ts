@@ -13,6 +13,8 @@ import {
   service as serviceLayout,
   serviceMode,
   slotLine,
+  trafficIn,
+  trafficOut,
 } from '../../../src/layout/generated.ts';
 import { addressBytes, addressWords, type Family, familyOf, frontendHash } from './addresses.ts';
 
@@ -65,6 +67,8 @@ export const OUTER4 = { network: '172.20.0.0', mask: 0xffff0000 } as const;
 export const OUTER6 = { network: 'fd00:20::', lastMask: 0xffff0000 } as const;
 export const GUE_PORT = 6080;
 
+/** Backends that are counted. */
+const TRAFFIC_ROW = 64;
 const ONES = 0xffffffff;
 const BASE: Partial<LbConfig> = {
   hashSeed: SEED,
@@ -73,6 +77,7 @@ const BASE: Partial<LbConfig> = {
   guePort: GUE_PORT,
   hz: 1_000_000,
   cpus: 1,
+  trafficRow: TRAFFIC_ROW,
   bucketMask: 15,
   rejectPerSecond: 1000,
   rememberPerSecond: 1_000_000,
@@ -138,7 +143,12 @@ export class HandMade {
       objectPath: resolve(buildDirectory(), `${hook}.bpf.o`),
       programName: `lb_${hook}`,
       rodata: { config: lbConfig.encode({ ...zero, ...BASE, ...config }) },
-      maxEntries: { frontends: 16, ...sizes },
+      maxEntries: {
+        frontends: 16,
+        traffic_in: kernel.cpuNumbers * TRAFFIC_ROW,
+        traffic_out: kernel.cpuNumbers * TRAFFIC_ROW,
+        ...sizes,
+      },
     });
     this.#clock = kernel.loadObject({
       objectPath: resolve(buildDirectory(), 'clock.bpf.o'),
@@ -181,6 +191,20 @@ export class HandMade {
     const memory = this.memory(name);
     const stride = Math.ceil(this.map(name).valueSize / 8) * 8;
     return { view: new DataView(memory.buffer, memory.byteOffset, memory.byteLength), at: index * stride };
+  }
+
+  /** What was counted for a backend, over all CPUs. */
+  traffic(backend: number): { packets: number; bytes: number; flows: number } {
+    const sum = { packets: 0, bytes: 0, flows: 0 };
+    for (let cpu = 0; cpu < this.kernel.cpuNumbers; cpu += 1) {
+      const into = this.at('traffic_in', cpu * TRAFFIC_ROW + backend);
+      const { packetsIn, bytesIn } = trafficIn.read(into.view, into.at);
+      const out = this.at('traffic_out', cpu * TRAFFIC_ROW + backend);
+      sum.packets += Number(packetsIn);
+      sum.bytes += Number(bytesIn);
+      sum.flows += Number(trafficOut.read(out.view, out.at).flows);
+    }
+    return sum;
   }
 
   /** Low 32 bits of jiffies. */

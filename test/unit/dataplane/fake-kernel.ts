@@ -1,6 +1,13 @@
 /** The kernel's maps in memory: arrays are Buffers, hash maps are Maps. Grace periods end at once. */
 
-import { type DataplaneMaps, MAPPED_ARRAYS, mapDataplane, OTHER_MAPS } from '../../../src/dataplane/maps.ts';
+import {
+  type DataplaneMaps,
+  MAPPED_ARRAYS,
+  type MappedArrayName,
+  mapDataplane,
+  OTHER_MAPS,
+} from '../../../src/dataplane/maps.ts';
+import { trafficRow } from '../../../src/dataplane/traffic-counters.ts';
 import { type BpfMap, type Kernel, KernelError, type MapBatch } from '../../../src/kernel/kernel.ts';
 import {
   backend,
@@ -12,6 +19,9 @@ import {
   rememberedFlow,
   service,
   slotLine,
+  trafficCounters,
+  trafficIn,
+  trafficOut,
 } from '../../../src/layout/generated.ts';
 import { referenceTable } from '../../model/maglev-reference.ts';
 
@@ -34,7 +44,7 @@ const KEY_SIZES: Record<string, number> = {
   remembered6: flowKey6.size,
 };
 
-const PER_CPU = ['service_counters', 'backend_counters', 'service_drops'];
+const PER_CPU = ['service_drops'];
 
 /** The tables of a history are built again and again. */
 const built = new Map<string, Uint16Array>();
@@ -74,15 +84,16 @@ export class FakeKernel
       frontend_overflow: [sizes.overflow ?? 16, 4],
       remembered4: [sizes.remembered ?? 4096, rememberedFlow.size],
       remembered6: [sizes.remembered ?? 4096, rememberedFlow.size],
-      service_counters: [sizes.counted ?? 20, 64],
-      backend_counters: [sizes.backends ?? 128, 64],
+      service_counters: [sizes.counted ?? 20, trafficCounters.size],
+      traffic_in: [this.possibleCpus * trafficRow(sizes.backends ?? 128), trafficIn.size],
+      traffic_out: [this.possibleCpus * trafficRow(sizes.backends ?? 128), trafficOut.size],
       service_drops: [(sizes.counted ?? 20) * 32, 8],
       drop_counters: [32, 16],
       event_counters: [32, 16],
     };
     const maps = new Map<string, BpfMap>();
     let fd = 3;
-    for (const name of [...MAPPED_ARRAYS, ...OTHER_MAPS]) {
+    for (const name of new Set([...MAPPED_ARRAYS, ...OTHER_MAPS])) {
       const [maxEntries, valueSize] = entriesOf[name] ?? [32, 8];
       const keySize = KEY_SIZES[name] ?? 4;
       maps.set(name, { name, fd: fd++, type: 2, keySize, valueSize, maxEntries, flags: 0 });
@@ -128,6 +139,10 @@ export class FakeKernel
   update(map: BpfMap, key: Uint8Array, value: Uint8Array): void {
     if (PER_CPU.includes(map.name)) {
       this.#updatePerCpu(map, key, value);
+      return;
+    }
+    if (MAPPED_ARRAYS.includes(map.name as MappedArrayName)) {
+      this.mapMemory(map).set(value, Buffer.from(key).readUInt32LE(0) * map.valueSize);
       return;
     }
     const hash = this.#hashes.get(map.name) as Map<string, Buffer>;

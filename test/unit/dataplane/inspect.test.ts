@@ -71,7 +71,10 @@ async function setUp(counters: Record<string, Record<number, bigint>> = {}) {
     clock,
   });
   await applier.apply([DNS], { ownAddresses: [], deletions: true });
-  Object.assign(kernel.counters, counters);
+  const { service_counters: retired = {}, ...others } = counters;
+  const { view } = kernel.maps.arrays.service_counters;
+  for (const [word, value] of Object.entries(retired)) view.setBigUint64(Number(word) * 8, value, true);
+  Object.assign(kernel.counters, others);
   const names = namesOf(byFrontend(DNS), CONFIG, HZ);
   return { kernel, applier, names, inspect: (known = names) => inspecting(kernel, known) };
 }

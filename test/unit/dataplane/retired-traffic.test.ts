@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Applier } from '../../../src/dataplane/apply.ts';
 import { sumByService, usedEntries } from '../../../src/dataplane/retired-traffic.ts';
 import { kernelStores, type Stores } from '../../../src/dataplane/stores.ts';
+import { readRetired, sumTraffic } from '../../../src/dataplane/traffic-counters.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { carryTraffic } from './carry-traffic.ts';
@@ -55,12 +56,9 @@ function agent(kernel: FakeKernel, writes = Number.POSITIVE_INFINITY): Applier {
 
 /** Packets of the service with this port, as `lbctl` would say. */
 function packetsOf(kernel: FakeKernel, applier: Applier, port: number): bigint | undefined {
-  const { service_counters, backend_counters } = kernel.maps.others;
-  const sums = sumByService(
-    kernel.maps,
-    kernel.sumPerCpu(service_counters, 0, service_counters.maxEntries),
-    kernel.sumPerCpu(backend_counters, 0, usedEntries(kernel.maps)),
-  );
+  const { maps } = kernel;
+  const retired = readRetired(maps, 0, maps.arrays.service_counters.entries);
+  const sums = sumByService(maps, retired, sumTraffic(maps, 0, usedEntries(maps)));
   const found = [...(applier.services?.values() ?? [])].find(({ key }) => key.port === port);
   return found && sums[found.index * WORDS];
 }

@@ -176,8 +176,10 @@ const config: DataplaneConfig = {
   limits: { services: 100, backends: 1000, slots: 32_000, nextHops: 256 },
 };
 
+const FACTS = { cpus: 3 };
+
 test('map sizes follow the configuration', () => {
-  expect(mapSizes(config)).toEqual({
+  expect(mapSizes(config, FACTS)).toEqual({
     frontends: 128,
     frontend_overflow: 1024,
     services: 217,
@@ -185,7 +187,8 @@ test('map sizes follow the configuration', () => {
     service_drops: 101 * 32,
     maglev_slots: 1000,
     backends: 2000,
-    backend_counters: 2000,
+    traffic_in: 3 * 2000,
+    traffic_out: 3 * 2000,
     next_hops: 256,
     flow_records: 4 * 65536 + 1000,
     flows4: 4 * 64512 + 1000 + Math.ceil((4 * 64512 + 1000) / 8),
@@ -230,7 +233,7 @@ const DUAL: DataplaneConfig = {
 test('what is not configured costs one entry; families and DSR have what they need', () => {
   const four = 4 * 64512 + 1000;
   const six = 3 * 64512 + 1000;
-  expect(mapSizes(DUAL)).toMatchObject({
+  expect(mapSizes(DUAL, FACTS)).toMatchObject({
     flow_records: 7 * 65536 + 1000,
     flows4: four + Math.ceil(four / 8),
     flows6: six + Math.ceil(six / 8),
@@ -239,7 +242,12 @@ test('what is not configured costs one entry; families and DSR have what they ne
     remember_budgets: 101,
   });
   const direct = { ...DUAL, snat: { ...config.snat, ranges: [], sharedFlows: 0 } };
-  expect(mapSizes(direct)).toMatchObject({ flow_records: 1, flows4: 1, flows6: 1, snat_extra_keys: 1 });
+  expect(mapSizes(direct, FACTS)).toMatchObject({
+    flow_records: 1,
+    flows4: 1,
+    flows6: 1,
+    snat_extra_keys: 1,
+  });
 });
 
 test('rodata of both families, and of outer headers', () => {
@@ -308,13 +316,13 @@ test.each(['xdp.bpf.o', 'tc.bpf.o'])(
       'reject_budgets',
       'scratches',
     ];
-    expect(mapsOfObject(file).sort()).toEqual([...Object.keys(mapSizes(config)), ...fixed].sort());
+    expect(mapsOfObject(file).sort()).toEqual([...Object.keys(mapSizes(config, FACTS)), ...fixed].sort());
   },
 );
 
 test('every record that a flow can have has a place in the maps that name it', () => {
   for (const sharedFlows of [0, 1, 65_536, 300_000]) {
-    const sizes = mapSizes({ ...config, snat: { ...config.snat, sharedFlows } });
+    const sizes = mapSizes({ ...config, snat: { ...config.snat, sharedFlows } }, FACTS);
     expect(sizes.snat_extra_keys).toBe(Math.max(1, sharedFlows));
     expect(sizes.flow_records).toBe(4 * 65536 + sharedFlows);
     expect(sizes.snat_shared).toBeGreaterThan(sharedFlows);
