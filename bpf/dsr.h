@@ -111,6 +111,9 @@ static __always_inline int send_dsr(hook_ctx *ctx, struct scratch *scratch,
 	__u16 fragment_id = 0;
 	int result;
 
+	/* A gateway would send it where its destination is: to an LB node. */
+	if (mode == MODE_L2 && hop && hop->routed)
+		return DROP(DROP_OFF_SEGMENT);
 	/* To the kernel it would be a packet to the VIP, and come back. */
 	if (mode == MODE_L2 && (!hop || hop->state != NEXT_HOP_VALID))
 		return DROP(DROP_NO_ROUTE);

@@ -244,7 +244,8 @@ static __always_inline int dsr_plain_to(hook_ctx *ctx, void *frame, const __u8 p
 					inner->length, outer_size(mode, outer));
 	struct fresh_hop fresh;
 
-	if (!hop || !is_fresh(hop, now, config.hz, &fresh) || (unlikely(length > hop->mtu) && hop->mtu))
+	if (!hop || !is_fresh(hop, now, config.hz, &fresh) ||
+	    (unlikely(length > hop->mtu) && hop->mtu) || (mode == MODE_L2 && hop->routed))
 		return GENERAL_PATH;
 	count_in(*chosen, inner->length);
 	if (unlikely(is_syn_flags(plain_flags(frame, inner->family, protocol))))

@@ -47,6 +47,7 @@ struct route_answer {
 	__u32 family;
 	__u8 smac[6];
 	__u16 vlan;
+	__u32 routed;
 };
 
 /* The device and tag behind what the FIB names; unknown devices are refused,
@@ -100,6 +101,7 @@ static __noinline int ask_route(hook_ctx *ctx, const __u32 *to, __u32 family, __
 	/* An IPv4 route may lead over an IPv6 gateway. */
 	answer->family = fib.family == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
 	copy_address(answer->gateway, fib.ipv6_dst);
+	answer->routed = answer->family != family || !same_address(answer->gateway, to);
 	if (find_egress(fib.ifindex, hook_ingress(ctx), answer))
 		return -1;
 	if (result == BPF_FIB_LKUP_RET_SUCCESS) {
@@ -127,8 +129,9 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 static __always_inline void write_answer(struct next_hop *hop, const struct route_answer *answer)
 {
 	if (hop->ifindex != answer->ifindex || hop->vlan != answer->vlan ||
-	    !same_mac(hop->smac, answer->smac)) {
+	    hop->routed != answer->routed || !same_mac(hop->smac, answer->smac)) {
 		publish_target(hop, 0);
+		hop->routed = answer->routed;
 		hop->ifindex = answer->ifindex;
 		hop->vlan = answer->vlan;
 		__builtin_memcpy(hop->smac, answer->smac, 6);

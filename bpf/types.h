@@ -50,6 +50,7 @@ enum drop_reason {
 	DROP_ICMP_NO_FLOW,	/* an ICMP error whose quoted packet belongs to no flow of ours */
 	DROP_SOURCE_RANGE,	/* the client is in none of the service's source ranges */
 	DROP_TOO_BIG,		/* does not fit its way, answered or not */
+	DROP_OFF_SEGMENT,	/* mode l2, and the backend is behind a gateway */
 	DROP_REASONS,
 };
 
@@ -214,7 +215,8 @@ struct next_hop {
 	__u8 in_use;		/* towards clients: claimed by the first CPU that needs it */
 	__u16 generation;	/* towards clients: counts the lives of this index */
 	__u32 mtu;		/* of the way there, bytes from the IP header on; 0: not known */
-	__u32 reserved[4];
+	__u32 routed;		/* to a backend: 1, the way leads over a gateway */
+	__u32 reserved[3];
 } ALIGNED_WORDS;
 
 /* The device behind an ifindex that the FIB names: a VLAN device stands for

@@ -49,7 +49,7 @@ function problemOf({ namespace, name }: DesiredService, ways: ReadonlyMap<string
     code: SEGMENT_CODE,
     message:
       `mode l2 reaches only backends on a segment of this node, and these are not: ${named.join(', ')}${more}; ` +
-      'packets for them do not arrive. Use mode ipip or gue for this Service (annotation l4lb.io/mode)',
+      'packets for them are dropped (off-segment). Use mode ipip or gue for this Service (annotation l4lb.io/mode)',
     object: { kind: 'Service', namespace, name },
   };
 }

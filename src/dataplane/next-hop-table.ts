@@ -106,7 +106,8 @@ export class NextHopTable {
       inUse: 0,
       generation: 0,
       mtu: 0,
-      reserved: [0, 0, 0, 0],
+      routed: 0,
+      reserved: [0, 0, 0],
     });
     stores.bytes(this.#array, index * this.#array.stride, value);
   }

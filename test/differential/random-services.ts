@@ -22,7 +22,7 @@ const FRONTENDS: ReadonlyArray<readonly [vip: number, port: number, protocol: Pr
   [OTHER_VIP, 53, 'UDP', 5353],
 ];
 
-/** On the device packets come in by, on another one, tagged, without neighbour, blackholed, not ours. */
+/** On the device packets come in by, on another one, tagged, without neighbour, blackholed, not ours, behind a gateway. */
 const NETWORKS: ReadonlyArray<readonly [weight: number, network: string]> = [
   [12, '10.2.0'],
   [4, '10.2.1'],
@@ -30,6 +30,7 @@ const NETWORKS: ReadonlyArray<readonly [weight: number, network: string]> = [
   [1, '10.2.3'],
   [1, '10.2.4'],
   [1, '10.2.5'],
+  [1, '10.2.6'],
 ];
 
 export function randomServices(random: Random, modes: Variant['modes']): DesiredService[] {

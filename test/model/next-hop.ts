@@ -48,6 +48,7 @@ function resolve(run: Run, hop: NextHop, answer: FibAnswer): void {
   if (answer.result === 'blackhole') {
     hop.state = 'NEXT_HOP_BLACKHOLE';
     hop.mtu = 0;
+    hop.isRouted = false;
   } else if (answer.result === 'failed' || device === undefined) hop.state = 'NEXT_HOP_UNRESOLVED';
   else {
     hop.state = answer.result === 'valid' ? 'NEXT_HOP_VALID' : 'NEXT_HOP_UNRESOLVED';
@@ -56,6 +57,7 @@ function resolve(run: Run, hop: NextHop, answer: FibAnswer): void {
     hop.ifindex = device.ifindex;
     hop.vlan = device.vlan;
     hop.mtu = answer.mtu;
+    hop.isRouted = answer.gateway !== hop.address;
   }
 }
 
@@ -114,6 +116,7 @@ const unusedNextHop = (): NextHop => ({
   ifindex: 0,
   refreshed: 0,
   mtu: 0,
+  isRouted: false,
   address: 0,
   inUse: false,
   generation: 0,

@@ -21,6 +21,7 @@ export function sendDsr(run: Run, packet: Packet, place: Place): Verdict {
   const { mode } = services.get(place.service) as Service;
   const backend = backends.get(place.backend) as Backend;
   const hop = refreshed(run, backend.nextHop);
+  if (mode === 'l2' && hop?.isRouted) return drop(run, 'DROP_OFF_SEGMENT', place.service);
   if (mode === 'l2' && hop?.state !== 'NEXT_HOP_VALID') return drop(run, 'DROP_NO_ROUTE', place.service);
   const fit = fits(run, packet, place, { mode, backend, hop });
   if (typeof fit === 'object') return fit;

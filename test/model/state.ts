@@ -29,7 +29,8 @@ export type DropReason =
   | 'DROP_EXTENSION_HEADER'
   | 'DROP_ICMP_NO_FLOW'
   | 'DROP_SOURCE_RANGE'
-  | 'DROP_TOO_BIG';
+  | 'DROP_TOO_BIG'
+  | 'DROP_OFF_SEGMENT';
 
 export type EventKind =
   | 'EVENT_ECHO_ANSWERED'
@@ -144,6 +145,8 @@ export interface NextHop {
   refreshed: number;
   /** Of the way there; 0: not known. */
   mtu: number;
+  /** The way to a backend leads over a gateway. */
+  isRouted: boolean;
   address: Address;
   inUse: boolean;
   generation: number;

@@ -106,6 +106,7 @@ export function smallWorld(config: Partial<ModelConfig> = {}): ModelState {
         ifindex: 0,
         refreshed: 0,
         mtu: 0,
+        isRouted: false,
         address,
         inUse: false,
         generation: 0,

@@ -237,6 +237,7 @@ function readNextHops(bed: Bed, state: ModelState): void {
         ifindex: 0,
         refreshed: entry.refreshed,
         mtu: entry.mtu,
+        isRouted: entry.routed !== 0,
         address,
         inUse: false,
         generation: entry.generation,

@@ -46,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   { prefix: '10.2.3.0/24', gateway: '10.9.0.77', device: 'lan', silent: true },
   { prefix: '10.2.4.0/24', kind: 'blackhole' },
   { prefix: '10.2.5.0/24', gateway: '10.6.0.1', device: 'other' },
+  { prefix: '10.2.6.0/24', gateway: '10.9.0.1', device: 'lan' },
   { prefix: '198.51.100.0/24', gateway: '10.9.0.1', device: 'lan' },
   { prefix: '198.51.101.0/24', gateway: '10.8.0.1', device: 'far' },
   { prefix: '198.51.102.0/24', gateway: '10.7.0.1', device: 'tagged' },

@@ -2,7 +2,7 @@
 import { dropReason, eventKind } from '../../src/layout/generated.ts';
 
 /** Of services with DSR only; test/packet/dsr reaches them. */
-const OF_DSR = ['EVENT_REMEMBERED', 'EVENT_NOT_REMEMBERED'];
+const OF_DSR = ['DROP_OFF_SEGMENT', 'EVENT_REMEMBERED', 'EVENT_NOT_REMEMBERED'];
 const OF_NONE = ['DROP_NONE', 'DROP_REASONS', 'EVENT_KINDS'];
 
 /** Everything that can become of a packet. */

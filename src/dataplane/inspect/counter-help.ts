@@ -25,7 +25,10 @@ const DROP_HELP: Record<Exclude<keyof typeof dropReason, 'DROP_NONE' | 'DROP_REA
   DROP_EARLY_FRAGMENT: 'A later fragment came before the first one, or that one was lost.',
   DROP_ICMP_NO_FLOW: 'An ICMP error that quotes a packet of no known flow: late, or forged.',
   DROP_SOURCE_RANGE: 'The client is in none of the loadBalancerSourceRanges of the service.',
-  DROP_TOO_BIG: 'Too big for the way to the backend: raise the MTU between here and the workers.',
+  DROP_TOO_BIG:
+    'Too big for the way to the backend, or in SNAT mode to the client: raise the MTU there, or see that senders hear of it.',
+  DROP_OFF_SEGMENT:
+    'The service is in mode l2 and the backend behind a gateway: use mode ipip or gue, or repair the route.',
 };
 
 const EVENT_HELP: Record<Exclude<keyof typeof eventKind, 'EVENT_KINDS'>, string> = {

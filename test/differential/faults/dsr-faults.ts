@@ -76,6 +76,13 @@ export const DSR_FAULTS: readonly Fault[] = [
     'if (mode == MODE_L2 && (!hop ||',
     'if (0 && (!hop ||',
   ),
+  fault('by MAC address to a gateway', 'dsr.h', 'if (mode == MODE_L2 && hop && hop->routed)', 'if (0)'),
+  fault(
+    'the short way sends by MAC address to a gateway',
+    'fast_dsr.h',
+    '(mode == MODE_L2 && hop->routed)',
+    '0',
+  ),
   fault('DSR is for clients of any source', 'dsr.h', 'if (!has_client(service, &scratch->pkt))', 'if (0)'),
   fault(
     'connections begin with the oldest owner',

@@ -168,6 +168,17 @@ for (const hook of ['xdp', 'tc'] as const) {
         expect(bed.counted()).toEqual({ DROP_NO_ROUTE: 1 });
       });
 
+      it('sends nothing by MAC address to a gateway, which would bring it back', () => {
+        open({ hook, mode: 'l2', outer: 4, ...other });
+        for (let n = 1; n <= BACKENDS; n += 1) bed.hand.setNextHop(n, { routed: 1 });
+        expect(bed.run(frameOf(innerPacket({ flow: bed.flow(4) }))).action).toBe('drop');
+        expect(bed.counted()).toEqual({ DROP_OFF_SEGMENT: 1 });
+        bed.close();
+        open({ hook, mode: 'ipip', outer: 4, ...other });
+        for (let n = 1; n <= BACKENDS; n += 1) bed.hand.setNextHop(n, { routed: 1 });
+        bed.expectForwarded(innerPacket({ flow: bed.flow(4) }), bed.flow(4));
+      });
+
       it('keeps flows of a draining backend and gives it no connection', () => {
         const backends = Array.from({ length: BACKENDS }, (_, n) => ({
           address: backendAddress(4, n),

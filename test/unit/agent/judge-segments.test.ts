@@ -38,7 +38,7 @@ test('of mode l2 each other way is told on its Service, once, with what to do', 
   expect(problem?.message).toBe(
     'mode l2 reaches only backends on a segment of this node, and these are not: 10.2.3.1 (behind gateway ' +
       '10.2.0.254), 10.9.9.9 (no way through a device); ' +
-      'packets for them do not arrive. Use mode ipip or gue for this Service (annotation l4lb.io/mode)',
+      'packets for them are dropped (off-segment). Use mode ipip or gue for this Service (annotation l4lb.io/mode)',
   );
 });
 
