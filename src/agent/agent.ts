@@ -373,7 +373,7 @@ export class Agent {
     );
     const services = this.#state.desired?.services ?? [];
     const ways = { services, nextHops: this.#nextHops, links: this.#survey.links };
-    this.#wayProblems = judgeWays(ways, this.#wayProblems, this.#log);
+    this.#wayProblems = await runInSlices(judgeWays(ways, this.#wayProblems, this.#log));
     return problems;
   }
 

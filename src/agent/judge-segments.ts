@@ -13,14 +13,15 @@ const SEGMENT_CODE = 'backend-off-segment';
 
 /**
  * One problem for each Service in mode l2 with backends that are not on a segment of this node. hopOf: whom the
- * kernel asks for a MAC address on the way to an address; undefined when nobody.
+ * kernel asks for a MAC address on the way to an address; undefined when nobody. May pause.
  */
-export function judgeSegments(
+export function* judgeSegments(
   services: readonly DesiredService[],
   hopOf: (address: string) => Neighbour | undefined,
-): Problem[] {
+): Generator<void, Problem[]> {
   const found = new Map<string, { readonly service: DesiredService; readonly ways: Map<string, string> }>();
   for (const service of services) {
+    yield;
     if (service.mode !== 'l2') continue;
     const key = `${service.namespace}/${service.name}`;
     const entry = found.get(key) ?? { service, ways: new Map<string, string>() };

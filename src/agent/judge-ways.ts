@@ -11,14 +11,15 @@ export interface Ways {
   readonly links: readonly Link[];
 }
 
-/** Logs what was not so before. */
-export function judgeWays(
+/** Logs what was not so before. May pause. */
+export function* judgeWays(
   { services, nextHops, links }: Ways,
   before: readonly Problem[],
   log: { warn(message: string): void },
-): Problem[] {
+): Generator<void, Problem[]> {
   const hopOf = (address: string) => nextHops.hopOf(address);
-  const problems = [...judgeSegments(services, hopOf), ...judgeTunnelRoom(services, hopOf, links)];
+  const segments = yield* judgeSegments(services, hopOf);
+  const problems = [...segments, ...(yield* judgeTunnelRoom(services, hopOf, links))];
   for (const { message } of problems) {
     if (!before.some((known) => known.message === message)) log.warn(message);
   }

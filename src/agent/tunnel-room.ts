@@ -20,9 +20,11 @@ function outerSize(mode: ServiceMode, backend: string): number {
 }
 
 /** By backend, the largest outer header that any of the services needs. */
-function outerSizes(services: readonly TunnelUser[]): Map<string, number> {
+function* outerSizes(services: readonly TunnelUser[]): Generator<void, Map<string, number>> {
   const sizes = new Map<string, number>();
-  for (const { mode, backends } of services.filter((service) => isTunnel(service.mode))) {
+  for (const { mode, backends } of services) {
+    yield;
+    if (!isTunnel(mode)) continue;
     for (const { address } of backends) {
       sizes.set(address, Math.max(sizes.get(address) ?? 0, outerSize(mode, address)));
     }
@@ -32,15 +34,15 @@ function outerSizes(services: readonly TunnelUser[]): Map<string, number> {
 
 /**
  * Pure: one problem for each device that is too narrow, with the backend that needs most. hopOf: the next hop to a
- * backend. A way that is narrower further on is not seen.
+ * backend. A way that is narrower further on is not seen. May pause.
  */
-export function judgeTunnelRoom(
+export function* judgeTunnelRoom(
   services: readonly TunnelUser[],
   hopOf: (address: string) => Pick<Neighbour, 'device'> | undefined,
   links: readonly Pick<Link, 'name' | 'mtu'>[],
-): Problem[] {
+): Generator<void, Problem[]> {
   const worst = new Map<string, { backend: string; size: number }>();
-  for (const [backend, size] of outerSizes(services)) {
+  for (const [backend, size] of yield* outerSizes(services)) {
     const device = hopOf(backend)?.device;
     if (device !== undefined && size > (worst.get(device)?.size ?? 0)) worst.set(device, { backend, size });
   }

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
-import { judgeSegments } from '../../../src/agent/judge-segments.ts';
+import { judgeSegments as judgeSegmentsInSlices } from '../../../src/agent/judge-segments.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
+
+const judgeSegments = (...input: Parameters<typeof judgeSegmentsInSlices>) =>
+  runAtOnce(judgeSegmentsInSlices(...input));
 
 const hops = new Map([
   ['10.2.0.1', { address: '10.2.0.1', device: 'eth0' }],

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { judgeTunnelRoom, type TunnelUser } from '../../../src/agent/tunnel-room.ts';
+import {
+  judgeTunnelRoom as judgeTunnelRoomInSlices,
+  type TunnelUser,
+} from '../../../src/agent/tunnel-room.ts';
+import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
+
+const judgeTunnelRoom = (...input: Parameters<typeof judgeTunnelRoomInSlices>) =>
+  runAtOnce(judgeTunnelRoomInSlices(...input));
 
 const service = (mode: TunnelUser['mode'], ...addresses: string[]): TunnelUser => ({
   mode,
