@@ -254,8 +254,8 @@ export class Applier {
     this.#options.kernel.buildMaglevTable(slots, hashes, quotas);
 
   #context(mirror: Mirror, stores: Stores) {
-    const { maps, kernel, clock } = this.#options;
+    const { maps, kernel, clock, slice } = this.#options;
     const gracePeriod = () => kernel.gracePeriod();
-    return { maps, stores, room: mirror.room, clock, gracePeriod };
+    return { maps, stores, room: mirror.room, clock, gracePeriod, slice };
   }
 }

@@ -19,6 +19,8 @@ export interface RetirementContext {
   readonly stores: Stores;
   readonly room: Room;
   readonly gracePeriod: () => Promise<void>;
+  /** Milliseconds before other work gets a turn; undefined: as usual. */
+  readonly slice: number | undefined;
 }
 
 export class Retirement {
@@ -70,10 +72,10 @@ export class Retirement {
     if (this.isEmpty) return;
     const { stores, room, gracePeriod } = context;
     await gracePeriod();
-    const { ended, released } = await runInSlices(this.#endAll(context));
+    const { ended, released } = await runInSlices(this.#endAll(context), context.slice);
     if (released.length + this.#entries.length === 0 && !room.nextHops.hasUnused()) return;
     await gracePeriod();
-    await runInSlices(giveBack(context, ended, released));
+    await runInSlices(giveBack(context, ended, released), context.slice);
     room.nextHops.sweep(stores);
   }
 

@@ -6,6 +6,7 @@ import { unknownNames } from '../../../src/dataplane/service-names.ts';
 import { kernelStores } from '../../../src/dataplane/stores.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
+import { runAtOnce, turn } from '../../../src/slices/run-in-slices.ts';
 import { carryTraffic, PACKETS_EACH } from './carry-traffic.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
@@ -27,7 +28,8 @@ function service(port: number, hosts: readonly number[]): DesiredService {
 function makeAgent(kernel = new FakeKernel()) {
   const { maps } = kernel;
   const stores = kernelStores(kernel as unknown as Kernel);
-  const applier = new Applier({ kernel, maps, stores, agentNextHops: 96, clock });
+  // Other work gets a turn after each step.
+  const applier = new Applier({ kernel, maps, stores, agentNextHops: 96, clock, slice: 0 });
   const inspector = inspectMaps({
     kernel: kernel as unknown as Kernel,
     maps,
@@ -148,4 +150,29 @@ test('a look that began before the agent had read the maps shows them as the age
       [1, 1],
     ]).toContainEqual([services, backends]);
   }
+});
+
+test('while maps change in pieces, no look sees less than was counted, or half a table', async () => {
+  const { kernel, applier, inspector } = makeAgent();
+  await applier.apply([service(80, [1, 2, 3, 4, 5, 6]), service(81, [7, 8, 9])], SCOPE);
+  carryTraffic(kernel);
+  let isDone = false;
+  const change = applier.apply([service(80, [1]), service(82, [20, 21])], SCOPE).finally(() => {
+    isDone = true;
+  });
+  const states = new Set<string>();
+  while (!isDone) {
+    const look = runAtOnce(inspector.look());
+    for (const { port, packets } of shown(look)) {
+      expect([port, packets]).toEqual([port, { 80: 6, 81: 3, 82: 0 }[port as 80] * PACKETS_EACH]);
+    }
+    for (const { tableSize, backends } of look.services()) {
+      expect(backends.reduce((sum, { slots }) => sum + slots, 0)).toBe(tableSize);
+    }
+    states.add(JSON.stringify([look.overview, shown(look)]));
+    await turn();
+  }
+  await change;
+  expect(states.size).toBeGreaterThan(4);
+  expect(shown(runAtOnce(inspector.look())).map(({ port }) => port)).toEqual([80, 82]);
 });
