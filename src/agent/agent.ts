@@ -33,6 +33,7 @@ import { AgentError, exitCodes } from './exit-codes.ts';
 import { loadHashSeed } from './hash-seed.ts';
 import { judgeWays } from './judge-ways.ts';
 import { KeptNames } from './kept-names.ts';
+import { News } from './news.ts';
 import type { OpenedNode } from './open-node.ts';
 import { initialState, type ReconcileState, reconcile } from './reconcile.ts';
 import { type NodeSurvey, refuseOwnVips, surveyNode } from './survey-node.ts';
@@ -79,8 +80,8 @@ export class Agent {
   #wayProblems: readonly Problem[] = [];
   #lastApplyAt: number | undefined;
   #failure: string | undefined;
-  /** The source has said something since the last reconcile began. */
-  #hasNews = false;
+  /** What the source has said since the last reconcile began. */
+  readonly #news = new News();
   /** Why a reconcile failed that came in between. */
   #newsFailure: unknown;
   #lookAtNode = false;
@@ -135,7 +136,7 @@ export class Agent {
     this.#monitor.start();
     await this.#loop.trigger();
     await this.#source.start(() => {
-      this.#hasNews = true;
+      this.#news.tell();
       void this.#loop.trigger();
     });
     await this.#loop.trigger();
@@ -274,16 +275,15 @@ export class Agent {
 
   /**
    * Runs a program of the system for upkeep, which may take many of them: what the source says meanwhile
-   * does not wait for the last.
+   * does not wait.
    */
-  readonly #runWithNews: RunCommand = async (...command) => {
-    const result = await this.#options.effects.run(...command);
-    if (this.#hasNews) this.#newsFailure = await this.#reconcile();
-    return result;
-  };
+  readonly #runWithNews: RunCommand = (...command) =>
+    this.#news.during(this.#options.effects.run(...command), async () => {
+      this.#newsFailure = await this.#reconcile();
+    });
 
   async #reconcile(): Promise<unknown> {
-    this.#hasNews = false;
+    this.#news.clear();
     try {
       const report = await reconcile(
         {
@@ -331,7 +331,7 @@ export class Agent {
     this.#lookAtEverything = false;
     const report = await this.dataplane.apply(state, { ownAddresses, deletions, everything });
     this.#lastApplyAt = Date.now();
-    this.#names.follow(state.services, this.#config);
+    await this.#names.follow(state.services, this.#config);
     const ms = performance.now() - started;
     if (report.stores > 0) {
       const { created, changed, removed, stores, waiting } = report;

@@ -13,7 +13,7 @@ import {
   type ServiceNames,
 } from '../dataplane/service-names.ts';
 import type { DesiredService } from '../services/desired-state.ts';
-import { listChanges } from '../services/list-changes.ts';
+import { type ListChanges, listChanges } from '../services/list-changes.ts';
 import { runInSlices } from '../slices/run-in-slices.ts';
 
 /** Writing takes at most this share of the time. */
@@ -51,19 +51,27 @@ export class KeptNames {
     return this.#names;
   }
 
-  follow(services: readonly DesiredService[], config: Config): void {
+  /** Pauses; not to be called before the last call has ended. */
+  async follow(services: readonly DesiredService[], config: Config): Promise<void> {
     if (this.#services === services && this.#config === config) return;
-    const { gone, come } = listChanges(this.#services, services);
-    for (const service of gone) {
-      this.#frontends.delete(nameOfFrontend(service));
-      this.#texts.delete(service);
-    }
-    for (const service of come) this.#frontends.set(nameOfFrontend(service), service);
+    await runInSlices(this.#rename(listChanges(this.#services, services)));
     this.#services = services;
     this.#config = config;
     this.#names = namesOf(this.#frontends, config, this.#options.hz);
     this.#stale = true;
     this.#writing ??= this.#keepWriting();
+  }
+
+  *#rename({ gone, come }: ListChanges<DesiredService>): Generator<void> {
+    for (const service of gone) {
+      this.#frontends.delete(nameOfFrontend(service));
+      this.#texts.delete(service);
+      yield;
+    }
+    for (const service of come) {
+      this.#frontends.set(nameOfFrontend(service), service);
+      yield;
+    }
   }
 
   /** Writes what is not written yet. */

@@ -84,7 +84,7 @@ export class Applier {
       delete mirror.wish;
       const report = await this.#converge(mirror, stores, scope.deletions ? plan : { ...plan, removed: [] });
       // Whoever waits for room is found by a look at everything.
-      if (report.problems.length === 0) mirror.wish = wish ?? new LastWish(desired, scope);
+      if (report.problems.length === 0) mirror.wish = wish ?? (await LastWish.of(desired, scope));
       return { ...report, unchanged: desired.length - plan.changes.length, stores: stores.count };
     });
   }
@@ -106,6 +106,11 @@ export class Applier {
   /** Services in the maps, and the entries for VIPs; once they were read. */
   get services(): ReadonlyMap<number | bigint, ActualService> | undefined {
     return this.#mirror?.services;
+  }
+
+  /** How many they are without the entries for VIPs; not during an apply. */
+  get serviceCount(): number | undefined {
+    return this.#mirror?.room.services.used;
   }
 
   /** Ends entries of outgrown blocks that no flow needs any more; how many. */

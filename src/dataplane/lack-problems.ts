@@ -23,6 +23,7 @@ export function describeUnrouted(
   services: ReadonlyMap<number | bigint, ActualService>,
   room: Room,
 ): Problem[] {
+  if (!room.nextHops.wasFull) return [];
   let count = 0;
   for (const service of services.values()) {
     if (service.settled !== undefined) continue;

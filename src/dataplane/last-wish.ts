@@ -2,6 +2,7 @@
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredService } from '../services/desired-state.ts';
 import { type ListChanges, listChanges } from '../services/list-changes.ts';
+import { runInSlices } from '../slices/run-in-slices.ts';
 import type { ApplyScope } from './apply.ts';
 import { keyOfService } from './frontend-key.ts';
 
@@ -12,10 +13,22 @@ export class LastWish {
   readonly #vips = new Map<IpAddress, number>();
 
   /** All of it is in the maps, and all that was there before is gone. */
-  constructor(services: readonly DesiredService[], scope: ApplyScope) {
+  static of(services: readonly DesiredService[], scope: ApplyScope): Promise<LastWish> {
+    const wish = new LastWish(services, scope);
+    return runInSlices(wish.#countAll());
+  }
+
+  private constructor(services: readonly DesiredService[], scope: ApplyScope) {
     this.#services = services;
     this.#scope = scope;
-    for (const service of services) this.#count(service, 1);
+  }
+
+  *#countAll(): Generator<void, this> {
+    for (const service of this.#services) {
+      this.#count(service, 1);
+      yield;
+    }
+    return this;
   }
 
   /** Undefined: everything has to be compared. */

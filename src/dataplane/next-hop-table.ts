@@ -23,6 +23,9 @@ export interface JiffiesClock {
 export class NextHopTable {
   readonly #array: MappedArray;
   readonly #byAddress = new Map<IpAddress, Entry>();
+  /** Entries without users: looking for them among all is long when a change is small. */
+  readonly #unused = new Set<IpAddress>();
+  #wasFull = false;
   readonly #free: number[] = [];
   readonly #clock: JiffiesClock;
   /** Entries 1..count-1 are the agent's. */
@@ -38,7 +41,7 @@ export class NextHopTable {
       const address = readAddress(array.view, at + nextHop.offsets.addr, family);
       const used = family !== addressFamily.FAMILY_NONE;
       // Of two entries for one address (never written by us) the later is cleared by sweep.
-      if (used && !this.#byAddress.has(address)) this.#byAddress.set(address, { index, users: 0 });
+      if (used && !this.#byAddress.has(address)) this.#add(address, { index, users: 0 });
       else if (!used) this.#free.push(index);
     }
   }
@@ -55,7 +58,7 @@ export class NextHopTable {
   adopt(address: IpAddress, index: number): boolean {
     const entry = this.#byAddress.get(address);
     if (entry?.index !== index) return false;
-    entry.users += 1;
+    this.#use(address, entry);
     return true;
   }
 
@@ -63,34 +66,59 @@ export class NextHopTable {
   acquire(stores: Stores, address: IpAddress): number {
     const known = this.#byAddress.get(address);
     if (known !== undefined) {
-      known.users += 1;
+      this.#use(address, known);
       return known.index;
     }
     const index = this.#free.pop();
-    if (index === undefined) return 0;
+    if (index === undefined) {
+      this.#wasFull = true;
+      return 0;
+    }
     this.#write(stores, index, address);
-    this.#byAddress.set(address, { index, users: 1 });
+    this.#add(address, { index, users: 1 });
     return index;
   }
 
   release(address: IpAddress, index: number): void {
     const entry = this.#byAddress.get(address);
-    if (entry !== undefined && entry.index === index) entry.users -= 1;
+    if (entry === undefined || entry.index !== index) return;
+    entry.users -= 1;
+    if (entry.users === 0) this.#unused.add(address);
   }
 
   hasUnused(): boolean {
-    for (const { users } of this.#byAddress.values()) if (users === 0) return true;
-    return false;
+    return this.#unused.size > 0;
+  }
+
+  /** Whether anybody may be without an entry. */
+  get wasFull(): boolean {
+    return this.#wasFull;
+  }
+
+  /** A backend was found without an entry. */
+  noteLack(): void {
+    this.#wasFull = true;
   }
 
   /** Clears what no backend names. Only after a grace period since the last one stopped. */
   sweep(stores: Stores): void {
-    for (const [address, { index, users }] of this.#byAddress) {
-      if (users > 0) continue;
+    for (const address of this.#unused) {
+      const { index } = this.#byAddress.get(address) as Entry;
       stores.bytes(this.#array, index * this.#array.stride, new Uint8Array(nextHop.size));
       this.#byAddress.delete(address);
       this.#free.push(index);
     }
+    this.#unused.clear();
+  }
+
+  #add(address: IpAddress, entry: Entry): void {
+    this.#byAddress.set(address, entry);
+    if (entry.users === 0) this.#unused.add(address);
+  }
+
+  #use(address: IpAddress, entry: Entry): void {
+    entry.users += 1;
+    this.#unused.delete(address);
   }
 
   #write(stores: Stores, index: number, address: IpAddress): void {

@@ -11,7 +11,6 @@ import { Applier, type ApplyReport } from './apply.ts';
 import { type DeviceHealth, DeviceLinks, type ManagedDevice } from './device-links.ts';
 import { type EgressDeviceEntry, writeEgressDevices } from './egress-map.ts';
 import { namedBackends } from './former-flows.ts';
-import { isVipKey } from './frontend-key.ts';
 import { type OpenClock, openJiffiesClock } from './jiffies-clock.ts';
 import { type LbPrograms, loadLbPrograms } from './lb-programs.ts';
 import { type DataplaneMaps, linksDirectory, mapsDirectory, openPinnedDataplane } from './maps.ts';
@@ -170,11 +169,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
       return applier.services;
     },
     get serviceCount() {
-      const { services } = applier;
-      if (services === undefined) return countServices(maps, kernel);
-      let count = 0;
-      for (const { key } of services.values()) if (!isVipKey(key)) count += 1;
-      return count;
+      return applier.serviceCount ?? countServices(maps, kernel);
     },
     apply: (desired, how = {}) =>
       inOrder(() =>

@@ -73,6 +73,7 @@ export class Room {
 
   #adopt(entry: ActualBackend): void {
     if (entry.nextHop !== 0 && !this.nextHops.adopt(entry.address, entry.nextHop)) entry.nextHop = 0;
+    if (entry.nextHop === 0) this.nextHops.noteLack();
   }
 }
 

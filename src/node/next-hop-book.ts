@@ -1,10 +1,13 @@
 /** Whom the kernel would ask for a MAC address on the way to each backend, remembered. */
+import { turn } from '../slices/run-in-slices.ts';
 import { routesTo } from './ip.ts';
 import { type Neighbour, nextHopOf } from './managed-neighbours.ts';
 import type { RunCommand } from './run-command.ts';
 
 /** Asked in one go: what ip answers is read in one piece, and others wait for it. */
 const ADDRESSES_AT_A_TIME = 500;
+/** Of what is known already. */
+const LOOKED_UP_AT_A_TIME = 4_000;
 
 export class NextHopBook {
   /** By address; undefined: there is none. */
@@ -20,7 +23,8 @@ export class NextHopBook {
     const before = this.#known;
     const known = new Map<string, Neighbour | undefined>();
     const unknown: string[] = [];
-    for (const address of addresses) {
+    for (const [index, address] of addresses.entries()) {
+      if (index % LOOKED_UP_AT_A_TIME === 0) await turn();
       if (ask === 'unknown' && before.has(address)) known.set(address, before.get(address));
       else unknown.push(address);
     }

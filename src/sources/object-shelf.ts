@@ -154,6 +154,8 @@ export class ObjectShelf<T extends KubernetesObject> {
   /** The list with the stale keys' objects replaced: what lies between two of them is copied as it is. */
   #patch(): readonly T[] {
     const before = this.#sorted;
+    // Memory is copied as a whole quicker than one by one.
+    if (this.#stale.size === 1) return this.#patchOne([...before], [...this.#stale][0] as string);
     const after: T[] = [];
     let from = 0;
     for (const key of [...this.#stale].sort()) {
@@ -166,6 +168,15 @@ export class ObjectShelf<T extends KubernetesObject> {
     }
     for (let i = from; i < before.length; i++) after.push(before[i] as T);
     return after;
+  }
+
+  #patchOne(sorted: T[], key: string): readonly T[] {
+    const index = lowerBound(sorted, key, 0);
+    const found = sorted[index];
+    const there = found !== undefined && keyOf(found) === key ? 1 : 0;
+    const value = this.#entries.get(key)?.value;
+    sorted.splice(index, there, ...(value === undefined ? [] : [value]));
+    return sorted;
   }
 }
 

@@ -51,12 +51,12 @@ function service(n: number, target?: string): DesiredService {
 test('names follow the services, and the file holds the last of them when the agent has stopped', async () => {
   const names = keep();
   const [one, two] = [service(1, 'shop/pod-1'), service(2)];
-  names.follow([one, two], CONFIG);
+  await names.follow([one, two], CONFIG);
   expect(names.names.frontend('10.1.0.1:80/TCP')?.backends).toEqual({
     '10.0.0.1:8080': { weight: 1, target: 'shop/pod-1' },
   });
   const next = service(1, 'shop/pod-2');
-  names.follow([next], CONFIG);
+  await names.follow([next], CONFIG);
   expect(names.names.frontend('10.1.0.2:80/TCP')).toBeUndefined();
   await names.stop();
   const stored = readServiceNames(file);
@@ -72,7 +72,7 @@ test('more than fits one write is one whole file', async () => {
   const names = keep();
   const long = 'p'.repeat(100_000);
   const services = [1, 2, 3, 4, 5, 6, 7].map((n) => service(n, long));
-  names.follow(services, CONFIG);
+  await names.follow(services, CONFIG);
   await names.stop();
   const { frontends } = JSON.parse(readFileSync(file, 'utf8')) as { frontends: object };
   expect(Object.keys(frontends)).toHaveLength(7);
@@ -80,7 +80,7 @@ test('more than fits one write is one whole file', async () => {
 
 test('a file that cannot be written costs nothing but itself', async () => {
   const names = keep(join(directory, 'not', 'there', 'names.json'));
-  names.follow([service(1)], CONFIG);
+  await names.follow([service(1)], CONFIG);
   await names.stop();
   expect(failures).toHaveLength(1);
   expect(names.names.frontend('10.1.0.1:80/TCP')?.name).toBe('web-1');
