@@ -57,7 +57,11 @@ test('news of the last moment, and from before, are looked at before it ends', a
   work.resolve('done');
   await turn();
   expect([looks.length, isOver]).toEqual([1, false]);
+  news.tell();
   looks[0]?.resolve();
+  await turn();
+  expect([looks.length, isOver]).toEqual([2, false]);
+  looks[1]?.resolve();
   expect(await result).toBe('done');
 });
 
