@@ -66,8 +66,9 @@ function stampOf(file: string): string {
 }
 
 async function load(kubeconfig: string | undefined): Promise<Omit<Loaded, 'stamp'>> {
-  // Half a second and 50 MB, which an agent that reads a directory need not spend.
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  // An agent that reads a directory need not read this. The whole library, with its class for each kind, takes
+  // half a second and 50 MB.
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const config = new KubeConfig();
   if (kubeconfig === undefined) {
     if (!process.env.KUBERNETES_SERVICE_HOST) throw new Error('KUBERNETES_SERVICE_HOST is not set');
