@@ -158,12 +158,6 @@ export const SNAT_FAULTS: readonly Fault[] = [
     'if (budget->tokens > 2 * config.reject_per_second)',
   ),
   fault(
-    'the fast path forwards what is a byte too long',
-    'fast_path.h',
-    'likely(length <= mtu)',
-    'likely(length <= mtu + 1)',
-  ),
-  fault(
     'what is translated may be a byte too long',
     'too_big.h',
     'pkt->length <= hop->mtu ||',
