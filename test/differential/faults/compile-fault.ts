@@ -8,18 +8,19 @@ import type { Fault } from './fault.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** The directory to use as L4LB_BUILD_DIR. Rejects if the place of the fault is not there exactly once. */
-export async function compileFault({ name, file, from, to }: Fault, directory: string): Promise<string> {
-  const sources = join(directory, 'bpf');
-  cpSync(join(ROOT, 'bpf'), sources, { recursive: true });
-  const path = join(sources, file);
-  const source = readFileSync(path, 'utf8');
+/** The file of the fault with the fault in it. Throws if its place is not there exactly once. */
+export function faultySource({ name, file, from, to }: Fault): string {
+  const source = readFileSync(join(ROOT, 'bpf', file), 'utf8');
   const places = source.split(from).length - 1;
   if (places !== 1) throw new Error(`${name}: ${JSON.stringify(from)} is ${places} times in bpf/${file}`);
-  writeFileSync(
-    path,
-    source.replace(from, () => to),
-  );
+  return source.replace(from, () => to);
+}
+
+/** The directory to use as L4LB_BUILD_DIR. Rejects if the place of the fault is not there exactly once. */
+export async function compileFault(fault: Fault, directory: string): Promise<string> {
+  const sources = join(directory, 'bpf');
+  cpSync(join(ROOT, 'bpf'), sources, { recursive: true });
+  writeFileSync(join(sources, fault.file), faultySource(fault));
   const build = join(directory, 'build');
   mkdirSync(build);
   for (const product of ['clock.bpf.o', 'libl4lb.so']) {

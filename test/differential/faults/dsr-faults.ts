@@ -23,7 +23,7 @@ export const DSR_FAULTS: readonly Fault[] = [
   fault(
     'the short way sends what does not fit',
     'fast_dsr.h',
-    ' || (unlikely(length > hop->mtu) && hop->mtu)',
+    '(unlikely(length > hop->mtu) && hop->mtu) || ',
     '',
   ),
   fault('the short way counts no new connections', 'fast_dsr.h', '\t\tcount_flow(*chosen);\n', '\t\t;\n'),
