@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs on tc ingress where the kernel has no tcx links (before 6.6): a
- * direct-action filter on the clsact qdisc. It stays until it is deleted,
- * whoever made it, and holds its program.
+ * Programs on tc where the kernel has no tcx links (before 6.6): direct-action
+ * filters on the clsact qdisc, on ingress, or on egress if that is said. A
+ * filter stays until it is deleted, whoever made it, and holds its program.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -18,9 +18,9 @@
 #define FILTER_PRIORITY 1
 #define FILTER_HANDLE 0x6c34	/* "l4" */
 
-#define FILTER_HOOK(hook, device)					\
+#define FILTER_HOOK(hook, device, egress)				\
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device,		\
-		    .attach_point = BPF_TC_INGRESS)
+		    .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS)
 
 /* 0: there is no such device in this network namespace. */
 L4LB_EXPORT int l4lb_device_index(const char *name)
@@ -29,9 +29,9 @@ L4LB_EXPORT int l4lb_device_index(const char *name)
 }
 
 /* Puts the program there, or in the place of the one that is: no packet goes without. */
-L4LB_EXPORT int l4lb_filter_set(int program_fd, int ifindex)
+L4LB_EXPORT int l4lb_filter_set(int program_fd, int ifindex, int egress)
 {
-	FILTER_HOOK(hook, ifindex);
+	FILTER_HOOK(hook, ifindex, egress);
 	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = FILTER_HANDLE,
 		    .priority = FILTER_PRIORITY, .flags = BPF_TC_F_REPLACE);
 	int error = bpf_tc_hook_create(&hook);
@@ -42,9 +42,9 @@ L4LB_EXPORT int l4lb_filter_set(int program_fd, int ifindex)
 }
 
 /* The id of the program in our place, 0: none. */
-L4LB_EXPORT int l4lb_filter_query(int ifindex, __u32 *program_id)
+L4LB_EXPORT int l4lb_filter_query(int ifindex, int egress, __u32 *program_id)
 {
-	FILTER_HOOK(hook, ifindex);
+	FILTER_HOOK(hook, ifindex, egress);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	int error = bpf_tc_query(&hook, &options);
 
@@ -117,9 +117,9 @@ static int count_all_filters(int ifindex)
 }
 
 /* Takes our filter off, and the qdisc too when nobody has a filter there. */
-L4LB_EXPORT int l4lb_filter_remove(int ifindex)
+L4LB_EXPORT int l4lb_filter_remove(int ifindex, int egress)
 {
-	FILTER_HOOK(hook, ifindex);
+	FILTER_HOOK(hook, ifindex, egress);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	int error = bpf_tc_detach(&hook, &options);
 

@@ -93,7 +93,9 @@ export class DeviceLinks {
   #open(name: string): BpfLink | undefined {
     const known = this.#links.get(name);
     if (known !== undefined) return known.link;
-    return existsSync(this.#pin(name)) ? this.#kernel.openPinnedLink(this.#pin(name)) : undefined;
+    return existsSync(this.#pin(name))
+      ? this.#kernel.openPinnedLink(this.#pin(name), this.#egress ? 'egress' : 'ingress')
+      : undefined;
   }
 
   /** A link does not tell its mode: what XDP says about the device does. */

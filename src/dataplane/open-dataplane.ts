@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { buildDirectory as defaultBuildDirectory } from '../kernel/build-directory.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Direction, Kernel } from '../kernel/kernel.ts';
 import { ServiceHash } from '../maglev/service-hash.ts';
 import type { IpAddress } from '../net/address.ts';
 import type { DesiredState } from '../services/desired-state.ts';
@@ -234,10 +234,11 @@ function serialiser(): <T>(task: () => Promise<T>) => Promise<T> {
 export function cleanupPins(
   kernel: Pick<Kernel, 'openPinnedLink' | 'detachLink' | 'closeFd'>,
   bpfDirectory: string,
+  direction: Direction = 'ingress',
 ): void {
   const links = linksDirectory(bpfDirectory);
   for (const name of existsSync(links) ? readdirSync(links) : []) {
-    const link = kernel.openPinnedLink(join(links, name));
+    const link = kernel.openPinnedLink(join(links, name), direction);
     if (link !== undefined) {
       if (link.ifindex !== 0) kernel.detachLink(link);
       kernel.closeFd(link.fd);

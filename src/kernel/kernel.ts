@@ -11,6 +11,8 @@ export type AttachMode = 'xdp' | 'xdp-generic' | 'tc';
 
 /** Where a program can be put; all but the last see what comes in. */
 export type AttachPoint = AttachMode | 'tc-egress';
+/** What a program on tc sees: what comes by a device, or what leaves. */
+export type Direction = 'ingress' | 'egress';
 
 /** Some entries of a hash map: keys and values in a row, `count` of each. */
 export interface MapBatch {
@@ -130,12 +132,15 @@ export interface Kernel {
 
   /**
    * Attaches, or throws with code `DEVICE_BUSY` naming the program that owns the device. Where tc has no links
-   * (before Linux 6.6) an ingress program is a filter, which is on the device once its link is pinned.
+   * (before Linux 6.6) it is a filter, which is on the device once its link is pinned.
    */
   attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink;
   pinLink(link: BpfLink, path: string): void;
-  /** The last part of the path says which device's it is: see `link-pin.ts`. */
-  openPinnedLink(path: string): BpfLink | undefined;
+  /**
+   * The last part of the path says which device's it is: see `link-pin.ts`. The direction, default ingress,
+   * is of a filter, whose pin does not tell.
+   */
+  openPinnedLink(path: string, direction?: Direction): BpfLink | undefined;
   /** Swaps the program under a link; no packet sees the device without one. */
   updateLink(link: BpfLink, programFd: number): void;
   /** Takes the program off the device at once, whoever else holds the link. */

@@ -65,7 +65,7 @@ export function openKernel(): Kernel {
     buildMaglevTable: (slots, hashes, quotas) => buildMaglevTable(native, slots, hashes, quotas),
     attach: (programFd, ifindex, mode) => links.attach(programFd, ifindex, mode),
     pinLink: (link, path) => links.pin(link, path),
-    openPinnedLink: (path) => links.openPinned(path),
+    openPinnedLink: (path, direction = 'ingress') => links.openPinned(path, direction),
     updateLink: (link, programFd) => links.update(link, programFd),
     detachLink: (link) => links.detach(link),
     xdpOwner: (ifindex) => links.xdpOwner(ifindex),

@@ -1,5 +1,5 @@
 /** Links: programs on devices. */
-import { type AttachPoint, type BpfLink, KernelError } from './kernel.ts';
+import { type AttachPoint, type BpfLink, type Direction, KernelError } from './kernel.ts';
 import { deviceOfPin } from './link-pin.ts';
 import { openPinned } from './maps.ts';
 import type { NativeCalls } from './native-calls.ts';
@@ -55,19 +55,19 @@ export class Links {
   attach(programFd: number, ifindex: number, mode: AttachPoint): BpfLink {
     if (mode === 'tc' || mode === 'tc-egress') {
       const hasTcx = this.#refuseTwiceOnTcx(programFd, ifindex, mode);
-      if (!hasTcx && mode === 'tc') return this.#filterFor(programFd, ifindex);
+      if (!hasTcx) return this.#filterFor(programFd, ifindex, mode);
     }
     const fd = this.#native.l4lb.attach(programFd, ifindex, MODES[mode]);
     if (fd >= 0) return new OpenLink(this.#native, fd);
     throw this.#attachError(fd, ifindex, mode);
   }
 
-  openPinned(path: string): BpfLink | undefined {
+  openPinned(path: string, direction: Direction): BpfLink | undefined {
     const pinned = openPinned(this.#native, path, 'link', 'prog');
     if (pinned === undefined) return undefined;
     if (pinned.kind === 'link') return new OpenLink(this.#native, pinned.fd);
     const ifindex = this.#native.l4lb.deviceIndex(cString(deviceOfPin(path)));
-    return new TcFilter(this.#native, pinned.fd, ifindex, path);
+    return new TcFilter(this.#native, pinned.fd, ifindex, direction, path);
   }
 
   pin(link: BpfLink, path: string): void {
@@ -103,12 +103,13 @@ export class Links {
   }
 
   /** Sits on the device once it is pinned. The place is ours alone, whatever is in it. */
-  #filterFor(programFd: number, ifindex: number): TcFilter {
-    const owner = filterOwner(this.#native, ifindex);
-    if (owner !== 0) throw busy(ifindex, 'tc', describeProgram(this.#native, owner));
+  #filterFor(programFd: number, ifindex: number, mode: 'tc' | 'tc-egress'): TcFilter {
+    const direction = mode === 'tc' ? 'ingress' : 'egress';
+    const owner = filterOwner(this.#native, ifindex, direction);
+    if (owner !== 0) throw busy(ifindex, mode, describeProgram(this.#native, owner));
     const { id } = programInfo(this.#native, programFd);
     const fd = checked(this.#native.bpf.programFdById(id), `open program ${id}`);
-    return new TcFilter(this.#native, fd, ifindex);
+    return new TcFilter(this.#native, fd, ifindex, direction);
   }
 
   /**
@@ -136,12 +137,6 @@ export class Links {
 
   #attachError(result: number, ifindex: number, mode: AttachPoint): KernelError {
     const code = errnoName(result);
-    if (mode === 'tc-egress' && code === 'EINVAL') {
-      return new KernelError(
-        code,
-        `cannot attach to tc egress of device ${ifindex}: this kernel has no tcx, which came with Linux 6.6; role node needs a newer kernel`,
-      );
-    }
     if (code === 'EBUSY' || code === 'EEXIST') {
       const owner = this.xdpOwner(ifindex);
       return busy(

@@ -93,9 +93,9 @@ function bindL4lb(lib: NativeLibrary): NativeCalls['l4lb'] {
     xdpQuery: lib.int('l4lb_xdp_query', I, P),
     tcxQuery: lib.int('l4lb_tcx_query', I, I, P, P),
     deviceIndex: lib.int('l4lb_device_index', P),
-    filterSet: lib.int('l4lb_filter_set', I, I),
-    filterQuery: lib.int('l4lb_filter_query', I, P),
-    filterRemove: lib.int('l4lb_filter_remove', I),
+    filterSet: lib.int('l4lb_filter_set', I, I, I),
+    filterQuery: lib.int('l4lb_filter_query', I, I, P),
+    filterRemove: lib.int('l4lb_filter_remove', I, I),
     gracePeriod: lib.int('l4lb_grace_period'),
     maglevBuild: lib.int('l4lb_maglev_build', I, I, P, P, P),
   };

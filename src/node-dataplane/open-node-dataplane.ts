@@ -137,6 +137,6 @@ export function cleanupNodePins(
 ): void {
   cleanupPins(kernel, bpfDirectory);
   const egress = egressDirectory(bpfDirectory);
-  cleanupPins(kernel, egress);
+  cleanupPins(kernel, egress, 'egress');
   if (existsSync(egress)) rmdirSync(egress);
 }

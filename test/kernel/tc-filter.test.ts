@@ -24,7 +24,7 @@ const kernel: Kernel = {
   ...openKernel(),
   attach: (programFd, ifindex, mode) => links.attach(programFd, ifindex, mode),
   pinLink: (link, path) => links.pin(link, path),
-  openPinnedLink: (path) => links.openPinned(path),
+  openPinnedLink: (path, direction = 'ingress') => links.openPinned(path, direction),
   updateLink: (link, programFd) => links.update(link, programFd),
   detachLink: (link) => links.detach(link),
 };
@@ -87,7 +87,7 @@ it('stays without its agent, and is swapped in its place by the next one', () =>
 
 it('is the filter that is there, not the one that was pinned', () => {
   agent(0);
-  native.l4lb.filterSet(program(1).fd, ifindex());
+  native.l4lb.filterSet(program(1).fd, ifindex(), 0);
   const link = kernel.openPinnedLink(pin());
   expect([link?.programId, link?.ifindex]).toEqual([program(1).id, ifindex()]);
   kernel.closeFd(link?.fd ?? -1);
@@ -129,6 +129,28 @@ it('leaves the qdisc to filters of others, in either direction', () => {
   cleanupPins(kernel, directory);
   expect(onIngress()).toBe('');
   expect(tc('filter', 'show', 'dev', DEVICE, 'egress')).toContain('direct-action');
+});
+
+it('sits on egress beside the one on ingress, each with a life of its own', () => {
+  const answers = `${directory}/egress`;
+  const leaving = (at: number): boolean => {
+    const held = new DeviceLinks(kernel, answers, true);
+    held.ensure([device()], () => program(at));
+    const [health] = held.health([device()], () => program(at));
+    held.close();
+    return health?.attached === true;
+  };
+  const onEgress = () => tc('filter', 'show', 'dev', DEVICE, 'egress');
+  expect([agent(0), leaving(1)]).toEqual([true, true]);
+  expect(onIngress()).toContain(` id ${program(0).id} `);
+  expect(onEgress()).toContain(` id ${program(1).id} `);
+  expect(leaving(0)).toBe(true);
+  expect(onEgress().match(/ id \d+ name /g)).toEqual([` id ${program(0).id} name `]);
+  expect(() => kernel.attach(program(1).fd, ifindex(), 'tc-egress')).toThrow('attached by tc-egress');
+  cleanupPins(kernel, directory);
+  expect([onIngress(), onEgress()]).toEqual(['', expect.stringContaining(` id ${program(0).id} `)]);
+  cleanupPins(kernel, answers, 'egress');
+  expect(tc('qdisc', 'show', 'dev', DEVICE)).not.toContain('clsact');
 });
 
 it('says when there is no such device', () => {

@@ -6,6 +6,7 @@ import { lossyPathChecks } from './checks/lossy-path.ts';
 import { programChecks } from './checks/programs.ts';
 import { survivalChecks } from './checks/survival.ts';
 import { vipDeviceChecks } from './checks/vip-device.ts';
+import { workerChecks } from './checks/workers.ts';
 import type { VmBed } from './vm-bed.ts';
 
 export const allChecks: ReadonlyArray<Check<VmBed>> = [
@@ -14,6 +15,7 @@ export const allChecks: ReadonlyArray<Check<VmBed>> = [
   ...forwardingChecks,
   ...lossyPathChecks,
   ...bareHostChecks,
+  ...workerChecks,
   // Last, because it ends the agent.
   ...survivalChecks,
 ];

@@ -1,5 +1,5 @@
 /**
- * The network inside the VM: client, router, one LB node, two workers, and a host that ends tunnels by itself;
+ * The network inside the VM: client, router, one LB node, two workers with agents of their own, and a host that ends tunnels by itself;
  * SNAT and the workers are IPv4's, DSR and the host are of both families. The LB node has a device for each way
  * of attaching, plain and 802.1Q-tagged, so that one start of the agent, the slowest step by far, serves all.
  */
@@ -12,6 +12,7 @@ import type { Link, Topology } from '../rig/topology.ts';
 import { BARE_HOST, bareHostLink, bareHostNode, startBareHost } from './bare-host.ts';
 import type { HeldConnection } from './client.ts';
 import { CLIENT6, ROUTER_TO_CLIENT6, VIP_RANGE6, withIpv6 } from './ipv6.ts';
+import { startVmWorker, WORKERS, writeTunnelledServices } from './workers.ts';
 
 export const CLIENT = 'client1';
 export const LB = 'lb1';
@@ -40,6 +41,8 @@ export interface VmBed {
   readonly rig: Rig;
   readonly services: { readonly web: ServiceSpec; readonly dns: ServiceSpec };
   agent: Agent;
+  /** Agents of the workers, in the order of WORKERS. */
+  readonly workers: readonly Agent[];
   /** Connections that were opened before the agent was killed. */
   readonly held: HeldConnection[];
 }
@@ -68,7 +71,12 @@ export async function makeVmBed(): Promise<VmBed> {
   await addIpv6(rig);
   await startBareHost(rig);
   await leadThrough(rig, firstWay());
-  return { rig, services, agent: await startVmAgent(rig), held: [] };
+  writeTunnelledServices(rig);
+  const [agent, ...workers] = await Promise.all([
+    startVmAgent(rig),
+    ...WORKERS.map((worker) => startVmWorker(rig, worker, OUTER_SOURCES, OUTER_MTU)),
+  ]);
+  return { rig, services, agent, workers, held: [] };
 }
 
 export async function startVmAgent(rig: Rig): Promise<Agent> {
@@ -105,7 +113,7 @@ async function addIpv6(rig: Rig): Promise<void> {
   await rig.exec(CLIENT, ['ip', '-6', 'route', 'add', 'default', 'via', ROUTER_TO_CLIENT6]);
 }
 
-function firstWay(): Way {
+export function firstWay(): Way {
   const [first] = WAYS;
   if (first === undefined) throw new Error('there is no way to lead traffic');
   return first;

@@ -38,7 +38,8 @@ describe.each(VM_KERNELS)('Linux %s', (kernel) => {
   });
 
   it('keeps every program far below the limit of the verifier', () => {
-    const walked = run().results.get('programs: the agent loads and attaches them')?.facts ?? {};
+    const results = [...run().results].filter(([name]) => name.startsWith('programs: '));
+    const walked = Object.assign({}, ...results.map(([, { facts }]) => facts)) as Record<string, number>;
     console.log(`Linux ${kernel}: ${run().seconds.toFixed(0)} s, verifier walked ${JSON.stringify(walked)}`);
     expect(Object.keys(walked).sort()).toEqual(Object.keys(verifier.walked[kernel]).sort());
     const above = Object.entries(walked).filter(([, count]) => count > verifier.ceiling);
