@@ -51,14 +51,17 @@ static __always_inline int write_l4_checksum(hook_ctx *ctx, __u32 offset, __u8 p
 	return hook_replace_l4(ctx, offset, protocol, l3_delta, l4_delta);
 }
 
-/* The tag is in the skb; a second one would be in the frame, and is refused. */
+/* The tag is in the skb; a second one would be in the frame, and is refused. A
+ * change of family needs Linux 6.3; where there is none, the flag that says so
+ * would only keep older kernels from doing it. */
 static __always_inline int strip_outer(hook_ctx *ctx, __u32 l3_offset, __u32 bytes,
 				       __u16 ethertype)
 {
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO |
-		      (ethertype == bpf_htons(ETH_P_IP) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV4 :
-							  BPF_F_ADJ_ROOM_DECAP_L3_IPV6);
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 
+	if (ctx->protocol != ethertype)
+		flags |= ethertype == bpf_htons(ETH_P_IP) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV4 :
+							    BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
 	if (l3_offset != ETH_HLEN || bpf_skb_adjust_room(ctx, -(__s32)bytes, BPF_ADJ_ROOM_MAC, flags))
 		return -1;
 	return bpf_skb_store_bytes(ctx, 2 * ETH_ALEN, &ethertype, sizeof(ethertype), 0);
