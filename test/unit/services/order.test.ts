@@ -115,7 +115,7 @@ test('whatever the objects are, the answer keeps its promises', () => {
         active += backends.filter(({ state }) => state === 'active').length;
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 1_000 },
   );
   // The generator must reach what is looked at.
   expect(active).toBeGreaterThan(50);
