@@ -124,8 +124,10 @@ it('goes with cleanup, and the qdisc with it', () => {
 
 it('leaves the qdisc to filters of others, in either direction', () => {
   agent(0);
-  const other = ['bpf', 'direct-action', 'object-file', compileProgram('classifier'), 'section', 'tc'];
-  tc('filter', 'add', 'dev', DEVICE, 'egress', ...other);
+  // Pinned: when tc loads a file itself, it leaves directories and links in the BPF file system.
+  const pinned = `${directory}/other`;
+  execFileSync('bpftool', ['prog', 'load', compileProgram('classifier'), pinned, 'type', 'classifier']);
+  tc('filter', 'add', 'dev', DEVICE, 'egress', 'bpf', 'direct-action', 'object-pinned', pinned);
   cleanupPins(kernel, directory);
   expect(onIngress()).toBe('');
   expect(tc('filter', 'show', 'dev', DEVICE, 'egress')).toContain('direct-action');
