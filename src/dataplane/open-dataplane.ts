@@ -11,6 +11,7 @@ import { Applier, type ApplyReport } from './apply.ts';
 import { type DeviceHealth, DeviceLinks, type ManagedDevice } from './device-links.ts';
 import { type EgressDeviceEntry, writeEgressDevices } from './egress-map.ts';
 import { namedBackends } from './former-flows.ts';
+import { leaveFormerMaps } from './former-maps.ts';
 import { type OpenClock, openJiffiesClock } from './jiffies-clock.ts';
 import { type LbPrograms, loadLbPrograms } from './lb-programs.ts';
 import { type DataplaneMaps, linksDirectory, mapsDirectory, openPinnedDataplane } from './maps.ts';
@@ -158,6 +159,7 @@ export async function openDataplane(options: OpenDataplaneOptions): Promise<Data
     throw error;
   }
   log.info({ hz: clock.hz, verified: programs.verifiedInstructions }, 'dataplane loaded and attached');
+  leaveFormerMaps(bpfDirectory, log);
 
   return {
     clock,

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/node-config.ts';
 import { type DeviceHealth, DeviceLinks, type ManagedDevice } from '../dataplane/device-links.ts';
+import { leaveFormerMaps } from '../dataplane/former-maps.ts';
 import { mapsDirectory } from '../dataplane/maps.ts';
 import type { JiffiesClock } from '../dataplane/next-hop-table.ts';
 import { cleanupPins, type DataplaneLog } from '../dataplane/open-dataplane.ts';
@@ -94,6 +95,7 @@ export async function openNodeDataplane(options: OpenNodeDataplaneOptions): Prom
     throw error;
   }
   log.info({ hz: clock.hz, verified: programs.verifiedInstructions }, 'node programs loaded and attached');
+  leaveFormerMaps(bpfDirectory, log);
   return {
     maps,
     get targetCount() {
