@@ -13,7 +13,7 @@ import { decodeEndpointSlice, decodeService, SERVICE_NAME_LABEL } from './kube-d
 import type { EndpointSlice, KubeNode, KubernetesObject, Service } from './kube-objects.ts';
 import { decodeNode } from './node-decoder.ts';
 import { ObjectShelf, type ShelfItem } from './object-shelf.ts';
-import type { Source, SourceSnapshot, WatchStatus } from './source.ts';
+import { NOTHING_HEARD, type Source, type SourceSnapshot, type WatchStatus } from './source.ts';
 import { watchProblems, watchStatus } from './watch-problems.ts';
 
 export interface KubernetesSourceOptions {
@@ -46,15 +46,6 @@ interface AnyPart {
     stop(): Promise<void>;
   };
 }
-
-const NOTHING_HEARD: SourceSnapshot = {
-  services: [],
-  slices: [],
-  nodes: [],
-  problems: [],
-  synced: false,
-  complete: false,
-};
 
 export class KubernetesSource implements Source {
   readonly kind = 'kubernetes';

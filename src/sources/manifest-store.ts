@@ -9,7 +9,7 @@ import type { Problem } from '../services/desired-state.ts';
 import { sortProblems } from '../services/sort-problems.ts';
 import type { EndpointSlice, KubeNode, KubernetesObject, Service } from './kube-objects.ts';
 import { objectKey, type ParsedManifest } from './manifest-parser.ts';
-import type { SourceSnapshot } from './source.ts';
+import { NOTHING_HEARD, type SourceSnapshot } from './source.ts';
 
 /** What one file contributes. */
 export interface FileState {
@@ -49,15 +49,6 @@ export interface Settled {
   readonly lookAgainAt?: number;
 }
 
-const NOTHING: SourceSnapshot = {
-  services: [],
-  slices: [],
-  nodes: [],
-  problems: [],
-  synced: false,
-  complete: false,
-};
-
 type Merged = Pick<SourceSnapshot, 'services' | 'slices' | 'nodes' | 'problems' | 'complete'>;
 
 export class ManifestStore {
@@ -67,7 +58,7 @@ export class ManifestStore {
   #lastMissingAt = 0;
   /** What is doubted, and since when. */
   #loss: { readonly what: Loss['what']; readonly since: number } | undefined;
-  #snapshot: SourceSnapshot = NOTHING;
+  #snapshot: SourceSnapshot = NOTHING_HEARD;
 
   constructor(options: ManifestStoreOptions) {
     this.#options = options;

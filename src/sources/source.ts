@@ -22,6 +22,16 @@ export interface SourceSnapshot {
   readonly lastChangeAt?: number;
 }
 
+/** Of a source that has not heard of anything yet. */
+export const NOTHING_HEARD: SourceSnapshot = {
+  services: [],
+  slices: [],
+  nodes: [],
+  problems: [],
+  synced: false,
+  complete: false,
+};
+
 /** How following one kind of object goes. */
 export interface WatchStatus {
   readonly kind: 'Service' | 'EndpointSlice' | 'Node';

@@ -1,6 +1,5 @@
 /** What the maps say, as the API shows it. */
 import { expect, test } from 'vitest';
-import { Applier } from '../../../src/dataplane/apply.ts';
 import { inspectMaps, statsOf } from '../../../src/dataplane/inspect/open-inspector.ts';
 import {
   nameOfFrontend,
@@ -8,7 +7,6 @@ import {
   type ServiceNames,
   unknownNames,
 } from '../../../src/dataplane/service-names.ts';
-import { kernelStores } from '../../../src/dataplane/stores.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import {
   backend,
@@ -21,6 +19,7 @@ import {
 } from '../../../src/layout/generated.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { runAtOnce } from '../../../src/slices/run-in-slices.ts';
+import { applierOn } from './fake-applier.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
 const HZ = 100;
@@ -63,13 +62,7 @@ const CONFIG = {
 
 async function setUp(counters: Record<string, Record<number, bigint>> = {}) {
   const kernel = new FakeKernel();
-  const applier = new Applier({
-    kernel,
-    maps: kernel.maps,
-    stores: kernelStores(kernel as unknown as Kernel),
-    agentNextHops: 96,
-    clock,
-  });
+  const applier = applierOn(kernel, { clock });
   await applier.apply([DNS], { ownAddresses: [], deletions: true });
   const { service_counters: retired = {}, ...others } = counters;
   const { view } = kernel.maps.arrays.service_counters;
@@ -190,13 +183,7 @@ test('flows: alive, holding a port, expired, and of a former life of the entry',
 
 test('IPv6: services, source ranges, flows and their SNAT address', async () => {
   const kernel = new FakeKernel();
-  const applier = new Applier({
-    kernel,
-    maps: kernel.maps,
-    stores: kernelStores(kernel as unknown as Kernel),
-    agentNextHops: 96,
-    clock,
-  });
+  const applier = applierOn(kernel, { clock });
   const six: DesiredService = {
     ...DNS,
     frontend: { vip: '2001:db8:1::2', port: 53, protocol: 'UDP' },
@@ -267,13 +254,7 @@ test('the fingerprint of a table is that of its identities, not of its indexes',
   expect(view?.backends.map(({ wanted }) => wanted)).toEqual([251 / 5, (251 * 4) / 5]);
   // The same table, with the backends in other places of the block.
   const kernel = new FakeKernel();
-  const applier = new Applier({
-    kernel,
-    maps: kernel.maps,
-    stores: kernelStores(kernel as unknown as Kernel),
-    agentNextHops: 96,
-    clock,
-  });
+  const applier = applierOn(kernel, { clock });
   const scope = { ownAddresses: [], deletions: true };
   await applier.apply([{ ...DNS, backends: DNS.backends.slice(1) }], scope);
   await applier.apply([DNS], scope);

@@ -1,35 +1,19 @@
 /** A look at the maps takes its time: whatever happens between two pieces of it, it says nothing wrong. */
 import { expect, test } from 'vitest';
-import { Applier } from '../../../src/dataplane/apply.ts';
 import { inspectMaps, type MapsLook } from '../../../src/dataplane/inspect/open-inspector.ts';
 import { unknownNames } from '../../../src/dataplane/service-names.ts';
-import { kernelStores } from '../../../src/dataplane/stores.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
-import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { runAtOnce, turn } from '../../../src/slices/run-in-slices.ts';
 import { carryTraffic, PACKETS_EACH } from './carry-traffic.ts';
+import { applierOn } from './fake-applier.ts';
 import { FakeKernel } from './fake-kernel.ts';
+import { SCOPE, ipipService as service } from './ipip-service.ts';
 
-const SCOPE = { ownAddresses: [], deletions: true };
 const clock = { hz: 100, now: () => 50 };
-
-function service(port: number, hosts: readonly number[]): DesiredService {
-  return {
-    frontend: { vip: '10.1.0.2', port, protocol: 'TCP' },
-    namespace: 'default',
-    name: `web-${port}`,
-    type: 'LoadBalancer',
-    mode: 'ipip',
-    tableSize: 251,
-    backends: hosts.map((host) => ({ address: `10.0.0.${host}`, port: 80, weight: 1, state: 'active' })),
-  };
-}
 
 function makeAgent(kernel = new FakeKernel()) {
   const { maps } = kernel;
-  const stores = kernelStores(kernel as unknown as Kernel);
-  // Other work gets a turn after each step.
-  const applier = new Applier({ kernel, maps, stores, agentNextHops: 96, clock, slice: 0 });
+  const applier = applierOn(kernel, { clock, slice: 0 });
   const inspector = inspectMaps({
     kernel: kernel as unknown as Kernel,
     maps,

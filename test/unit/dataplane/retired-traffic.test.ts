@@ -1,28 +1,16 @@
 /** A service keeps what its backends counted, whichever of them go, and whenever the agent is killed. */
 import { expect, test } from 'vitest';
-import { Applier } from '../../../src/dataplane/apply.ts';
+import type { Applier } from '../../../src/dataplane/apply.ts';
 import { sumByService, usedEntries } from '../../../src/dataplane/retired-traffic.ts';
 import { kernelStores, type Stores } from '../../../src/dataplane/stores.ts';
 import { readRetired, sumTraffic } from '../../../src/dataplane/traffic-counters.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
-import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { carryTraffic } from './carry-traffic.ts';
+import { applierOn } from './fake-applier.ts';
 import { FakeKernel } from './fake-kernel.ts';
+import { SCOPE, ipipService as service } from './ipip-service.ts';
 
-const SCOPE = { ownAddresses: [], deletions: true };
 const WORDS = 8;
-
-function service(hosts: readonly number[], port = 80): DesiredService {
-  return {
-    frontend: { vip: '10.1.0.2', port, protocol: 'TCP' },
-    namespace: 'default',
-    name: `web-${port}`,
-    type: 'LoadBalancer',
-    mode: 'ipip',
-    tableSize: 251,
-    backends: hosts.map((host) => ({ address: `10.0.0.${host}`, port: 80, weight: 1, state: 'active' })),
-  };
-}
 
 class KilledError extends Error {}
 
@@ -45,13 +33,7 @@ function killedAfter(stores: Stores, writes: number): Stores {
 
 function agent(kernel: FakeKernel, writes = Number.POSITIVE_INFINITY): Applier {
   const stores = killedAfter(kernelStores(kernel as unknown as Kernel), writes);
-  return new Applier({
-    kernel,
-    maps: kernel.maps,
-    stores,
-    agentNextHops: 96,
-    clock: { hz: 100, now: () => 50 },
-  });
+  return applierOn(kernel, { stores, clock: { hz: 100, now: () => 50 } });
 }
 
 /** Packets of the service with this port, as `lbctl` would say. */
@@ -66,13 +48,13 @@ function packetsOf(kernel: FakeKernel, applier: Applier, port: number): bigint |
 test('a service has what its backends have, also those that are gone', async () => {
   const kernel = new FakeKernel();
   const applier = agent(kernel);
-  await applier.apply([service([1, 2, 3])], SCOPE);
+  await applier.apply([service(80, [1, 2, 3])], SCOPE);
   carryTraffic(kernel);
   expect(packetsOf(kernel, applier, 80)).toBe(300n);
-  await applier.apply([service([1])], SCOPE);
+  await applier.apply([service(80, [1])], SCOPE);
   expect(packetsOf(kernel, applier, 80)).toBe(300n);
   // The entries are used again, by others.
-  await applier.apply([service([1, 4, 5]), service([6, 7], 81)], SCOPE);
+  await applier.apply([service(80, [1, 4, 5]), service(81, [6, 7])], SCOPE);
   expect(packetsOf(kernel, applier, 80)).toBe(300n);
   expect(packetsOf(kernel, applier, 81)).toBe(0n);
   carryTraffic(kernel);
@@ -83,10 +65,10 @@ test('a service has what its backends have, also those that are gone', async () 
 test('a service that comes anew begins with nothing', async () => {
   const kernel = new FakeKernel();
   const applier = agent(kernel);
-  await applier.apply([service([1, 2])], SCOPE);
+  await applier.apply([service(80, [1, 2])], SCOPE);
   carryTraffic(kernel);
   await applier.apply([], SCOPE);
-  await applier.apply([service([1, 2])], SCOPE);
+  await applier.apply([service(80, [1, 2])], SCOPE);
   expect(packetsOf(kernel, applier, 80)).toBe(0n);
 });
 
@@ -94,11 +76,11 @@ test('an agent killed after any write loses no packet from the sum and adds none
   let kills = 0;
   for (let writes = 0; ; writes++) {
     const kernel = new FakeKernel();
-    await agent(kernel).apply([service([1, 2, 3, 4])], SCOPE);
+    await agent(kernel).apply([service(80, [1, 2, 3, 4])], SCOPE);
     carryTraffic(kernel);
     let killed = false;
     await agent(kernel, writes)
-      .apply([service([1, 5])], SCOPE)
+      .apply([service(80, [1, 5])], SCOPE)
       .catch((error: unknown) => {
         if (!(error instanceof KilledError)) throw error;
         killed = true;
@@ -106,9 +88,9 @@ test('an agent killed after any write loses no packet from the sum and adds none
       });
     // The next one is killed at the same write of its own.
     const next = agent(kernel, writes);
-    await next.apply([service([1, 5])], SCOPE).catch(() => {});
+    await next.apply([service(80, [1, 5])], SCOPE).catch(() => {});
     const last = agent(kernel);
-    await last.apply([service([1, 5])], SCOPE);
+    await last.apply([service(80, [1, 5])], SCOPE);
     expect(packetsOf(kernel, last, 80), `killed after ${writes} writes`).toBe(400n);
     if (!killed) break;
   }

@@ -1,10 +1,8 @@
 /** A change right after a window ended by the clock, before anybody settled it. */
 import { expect, it } from 'vitest';
-import { Applier } from '../../../src/dataplane/apply.ts';
-import { kernelStores } from '../../../src/dataplane/stores.ts';
-import type { Kernel } from '../../../src/kernel/kernel.ts';
 import type { DesiredService } from '../../../src/services/desired-state.ts';
 import { checkInvariants, describeMaps } from '../../dataplane/invariants.ts';
+import { applierOn } from './fake-applier.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
 const HZ = 250;
@@ -30,13 +28,7 @@ it('leaves the tables of others alone when the oldest owners need more room than
   const kernel = new FakeKernel();
   const clock = { hz: HZ, now: () => now };
   let now = 1000;
-  const applier = new Applier({
-    kernel,
-    maps: kernel.maps,
-    stores: kernelStores(kernel as unknown as Kernel),
-    agentNextHops: 96,
-    clock,
-  });
+  const applier = applierOn(kernel, { clock });
   const apply = (...services: DesiredService[]) =>
     applier.apply(services, { ownAddresses: [], deletions: true });
   // Two of them, so that one comes to lie behind the table of oldest owners.
