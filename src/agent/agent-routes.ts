@@ -84,11 +84,12 @@ async function reload({ agent }: RouteContext): Promise<Answer> {
   }
 }
 
-async function metricsText(context: RouteContext): Promise<Answer> {
+/** Nothing is read before the first piece is asked for. */
+async function* metricsText(context: RouteContext): AsyncGenerator<string | Uint8Array> {
   const { agent, inspector, metrics } = context;
   const { facts } = agent;
   const look = await runInSlices(inspector.look());
-  const pieces = metrics.render({
+  yield* metrics.render({
     status: await status(context, look),
     services: look.services(),
     stats: { drops: look.drops(), events: look.events() },
@@ -97,7 +98,6 @@ async function metricsText(context: RouteContext): Promise<Answer> {
     startedAt: facts.startedAt,
     ...(facts.lastApplyAt === undefined ? {} : { lastApplyAt: facts.lastApplyAt }),
   });
-  return { pieces, contentType: metrics.contentType };
 }
 
 /** Ready: what this node announces is served. A drained node is fine, but not ready. */
@@ -116,7 +116,7 @@ async function drain(context: RouteContext, drained: boolean): Promise<Answer> {
 /** What a TCP port may show. */
 export function metricsRoutes(context: RouteContext): Routes {
   return {
-    'GET /metrics': () => metricsText(context),
+    'GET /metrics': () => ({ pieces: metricsText(context), contentType: context.metrics.contentType }),
     'GET /healthz': () => ({ json: { ok: true } }),
     'GET /readyz': () => readiness(context),
   };

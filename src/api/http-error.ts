@@ -6,6 +6,8 @@ export class HttpError extends Error {
     message: string,
     /** What the caller can do. */
     readonly remedy: string,
+    /** Seconds after which to ask again. */
+    readonly retryAfter?: number,
   ) {
     super(message);
   }

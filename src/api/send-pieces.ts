@@ -11,11 +11,11 @@ export async function sendPieces(
   pieces: AsyncIterable<string | Uint8Array>,
 ): Promise<void> {
   for await (const piece of pieces) {
+    // Whoever makes the pieces is told, by leaving the loop, that nobody wants them any more.
+    if (isGone(response)) return;
     if (!response.headersSent) {
       response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
     }
-    // Whoever makes the pieces is told, by leaving the loop, that nobody wants them any more.
-    if (response.destroyed) return;
     if (!response.write(piece)) await writable(response);
   }
   response.end();
@@ -35,13 +35,22 @@ export async function* jsonArray(items: AsyncIterable<unknown>): AsyncGenerator<
   yield `${text}]\n`;
 }
 
+/** A response that waits behind another one of its connection is not told of the connection's end. */
+function isGone({ destroyed, req }: ServerResponse): boolean {
+  return destroyed || req.socket.destroyed;
+}
+
 /** Resolves when the client has taken what was written, or is gone. */
 function writable(response: ServerResponse): Promise<void> {
+  if (isGone(response)) return Promise.resolve();
   return new Promise((resolve) => {
+    const { socket } = response.req;
     const done = (): void => {
       response.off('drain', done).off('close', done);
+      socket.off('close', done);
       resolve();
     };
     response.on('drain', done).on('close', done);
+    socket.on('close', done);
   });
 }

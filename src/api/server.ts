@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type ErrorBody, HttpError } from './http-error.ts';
+import { ReaderGuard, type ReaderLimits, TCP_LIMITS } from './reader-limits.ts';
 import { jsonArray, sendPieces } from './send-pieces.ts';
 
 /** What a handler gives back: JSON, a JSON array of items, or text of a type of its own, also in pieces. */
@@ -23,13 +24,15 @@ export type Handler = (query: URLSearchParams) => Promise<Answer> | Answer;
 export type Routes = Readonly<Record<string, Handler>>;
 
 export interface ApiServer {
-  /** Stops listening and lets requests in progress end. */
+  /** Stops listening, and gives requests in progress two seconds to end. */
   close(): Promise<void>;
 }
 
 /** No request of ours has a body worth the name. */
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_URL_LENGTH = 4096;
+
+const isLong = (answer: Answer): boolean => 'items' in answer || 'pieces' in answer;
 
 /** Resolves when the answer is sent, or the client is gone. */
 async function send(response: ServerResponse, answer: Answer): Promise<void> {
@@ -53,6 +56,7 @@ function sendError(response: ServerResponse, error: unknown, onError: (error: un
   const body: ErrorBody = known
     ? { error: error.message, remedy: error.remedy }
     : { error: error instanceof Error ? error.message : String(error), remedy: "the agent's log says more" };
+  if (known && error.retryAfter !== undefined) response.setHeader('retry-after', error.retryAfter);
   if (response.headersSent) response.destroy();
   else void send(response, { status: known ? error.status : 500, json: body });
 }
@@ -98,39 +102,78 @@ async function answerTo(routes: Routes, request: IncomingMessage): Promise<Answe
   return handler(parsed.searchParams);
 }
 
-function makeServer(routes: Routes, onError: (error: unknown) => void): Server {
+/** What clients are told whose request cannot be read. */
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
+
+function makeServer(routes: Routes, onError: (error: unknown) => void, limits?: ReaderLimits): Server {
+  const guard = limits === undefined ? undefined : new ReaderGuard(limits);
+  const { request: headersTimeout = 10_000, look: connectionsCheckingInterval = 5_000 } = limits ?? {};
   const server = createServer(
-    { maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 },
+    {
+      maxHeaderSize: 16 * 1024,
+      requestTimeout: 3 * headersTimeout,
+      headersTimeout,
+      connectionsCheckingInterval,
+    },
     (request, response) => {
       response.on('error', () => undefined);
-      answerTo(routes, request)
-        .then((answer) => send(response, answer))
-        .catch((error: unknown) => {
-          sendError(response, error, onError);
-          if (!request.complete) request.destroy();
-        });
+      respond(routes, request, response, guard).catch((error: unknown) => {
+        sendError(response, error, onError);
+        if (!request.complete) request.destroy();
+      });
     },
   );
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
+  guard?.watch(server);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
+    if (socket.writable)
+      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`, () => socket.destroy());
+    else socket.destroy();
   });
   return server;
 }
+
+async function respond(
+  routes: Routes,
+  request: IncomingMessage,
+  response: ServerResponse,
+  guard: ReaderGuard | undefined,
+): Promise<void> {
+  guard?.admit(response);
+  const answer = await answerTo(routes, request);
+  const end = isLong(answer) ? guard?.beginLong(response) : undefined;
+  try {
+    await send(response, answer);
+  } finally {
+    end?.();
+  }
+}
+
+/** Milliseconds in which clients may take what they have asked for, once the server is to end. */
+const LAST_ANSWERS = 2_000;
 
 function listening(server: Server, listen: () => void): Promise<ApiServer> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.once('listening', () => {
       server.off('error', reject);
-      resolve({
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            server.closeIdleConnections();
-          }),
-      });
+      resolve({ close: () => close(server) });
     });
     listen();
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((closed) => {
+    const timer = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS);
+    server.close(() => {
+      clearTimeout(timer);
+      closed();
+    });
+    server.closeIdleConnections();
   });
 }
 
@@ -176,13 +219,14 @@ export async function serveOnSocket(
   }
 }
 
-/** Serves on a TCP port. */
+/** Serves on a TCP port, whoever asks; so within limits. */
 export function serveOnPort(
   address: { readonly host: string; readonly port: number },
   routes: Routes,
   onError: (error: unknown) => void,
+  limits: ReaderLimits = TCP_LIMITS,
 ): Promise<ApiServer> {
-  const server = makeServer(routes, onError);
+  const server = makeServer(routes, onError, limits);
   return listening(server, () => {
     server.listen(address.port, address.host);
   });

@@ -37,10 +37,14 @@ async function reload({ agent }: NodeRouteContext): Promise<Answer> {
   }
 }
 
-async function metricsText({ agent, metrics, version }: NodeRouteContext): Promise<Answer> {
+async function* metricsText({
+  agent,
+  metrics,
+  version,
+}: NodeRouteContext): AsyncGenerator<string | Uint8Array> {
   const status = nodeStatus(agent, version);
   const { targets } = agent.config.limits;
-  const pieces = metrics.render({
+  yield* metrics.render({
     status,
     services: nodeServiceViews(agent.inspection),
     stats: nodeStats(agent.inspection),
@@ -52,7 +56,6 @@ async function metricsText({ agent, metrics, version }: NodeRouteContext): Promi
     startedAt: agent.startedAt,
     ...(agent.lastApplyAt === undefined ? {} : { lastApplyAt: agent.lastApplyAt }),
   });
-  return { pieces, contentType: metrics.contentType };
 }
 
 /** Ready: programs are on all devices, and the source has been applied. */
@@ -71,7 +74,7 @@ function notHere(what: string): Answer {
 /** What a TCP port may show. */
 export function nodeMetricsRoutes(context: NodeRouteContext): Routes {
   return {
-    'GET /metrics': () => metricsText(context),
+    'GET /metrics': () => ({ pieces: metricsText(context), contentType: context.metrics.contentType }),
     'GET /healthz': () => ({ json: { ok: true } }),
     'GET /readyz': () => readiness(context),
   };
