@@ -35,8 +35,9 @@ export function parseBySchema<S extends z.ZodObject>(
     ...(result.error?.issues ?? []).flatMap((issue) => problemsOf(schema, issue, raw)),
     ...violations(result.data ?? soundSections(schema, raw), raw),
   ].map((problem) => placed(problem, document, file));
+  const once = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
   if (problems.length > 0 || result.data === undefined) {
-    throw new ConfigError(problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)));
+    throw new ConfigError([...once.values()].sort((a, b) => (a.line ?? 0) - (b.line ?? 0)));
   }
   return result.data;
 }

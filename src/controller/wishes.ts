@@ -1,14 +1,13 @@
 /** What a Service of `type: LoadBalancer` asks of the allocation. Pure. */
 import { type Family, familyOf, formatAddress, type IpAddress, parseAddress } from '../net/address.ts';
+import { POOL_ANNOTATION, REQUESTED_ANNOTATION, SHARING_ANNOTATION } from '../services/known-annotations.ts';
+import { shown } from '../services/report.ts';
 import { LOAD_BALANCER_CLASS } from '../services/service-addresses.ts';
 import { servedPorts } from '../services/service-ports.ts';
 import type { Service } from '../sources/kube-objects.ts';
 
 /** Of a Service: whether it has the addresses that it asks for, or why not. */
 export const ALLOCATED_CONDITION = 'l4lb.io/AddressAllocated';
-const REQUESTED_ANNOTATION = 'l4lb.io/addresses';
-const POOL_ANNOTATION = 'l4lb.io/pool';
-const SHARING_ANNOTATION = 'l4lb.io/allow-shared-ip';
 
 export interface Wish {
   readonly service: Service;
@@ -96,7 +95,7 @@ function requestOf(service: Service, families: readonly Family[]): Pick<Wish, 'r
     if (address === undefined) {
       return {
         requested,
-        complaint: `${field}: "${text}" is not an address such as 10.1.0.2 or 2001:db8::2`,
+        complaint: `${field}: ${shown(text)} is not an address such as 10.1.0.2 or 2001:db8::2`,
       };
     }
     const family = familyOf(address);

@@ -1,7 +1,7 @@
 /** What the backends of a Service are: its pods, or ports of nodes. */
 import type { Service } from '../sources/kube-objects.ts';
 import { BACKEND_KINDS, type BackendKind } from './desired-state.ts';
-import type { Report } from './report.ts';
+import { type Report, shown } from './report.ts';
 import type { ServiceSettings } from './service-settings.ts';
 
 export const BACKENDS_ANNOTATION = 'l4lb.io/backends';
@@ -17,7 +17,7 @@ export function backendKindOf(
   const field = `metadata.annotations.${BACKENDS_ANNOTATION}`;
   const kind = BACKEND_KINDS.find((each) => each === text.trim());
   if (kind === undefined) {
-    const message = `${BACKENDS_ANNOTATION}: "${text}" must be one of ${BACKEND_KINDS.join(', ')}; ${backends.kind} is used`;
+    const message = `${BACKENDS_ANNOTATION}: ${shown(text)} must be one of ${BACKEND_KINDS.join(', ')}; ${backends.kind} is used`;
     report('error', 'invalid-backends', message, field);
     return backends.kind;
   }

@@ -6,7 +6,7 @@ import { type IpAddress, parseAddress } from '../net/address.ts';
 import type { EndpointSlice } from '../sources/kube-objects.ts';
 import { parseYaml } from '../yaml/located-yaml.ts';
 import type { Problem } from './desired-state.ts';
-import { type Report, reportAbout } from './report.ts';
+import { type Report, reportAbout, shown } from './report.ts';
 
 export const WEIGHTS_ANNOTATION = 'l4lb.io/weights';
 const DEFAULT_WEIGHT = 1;
@@ -20,7 +20,7 @@ export function endpointWeights(slice: EndpointSlice, report: Report): (address:
   const [document, ...others] = parseYaml(text);
   const value = document?.value;
   if (others.length > 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const message = `${WEIGHTS_ANNOTATION} ${JSON.stringify(text.slice(0, 60))} is no map from address to weight such as {10.2.0.8: 2}; all endpoints of this slice weigh 1`;
+    const message = `${WEIGHTS_ANNOTATION} ${shown(text)} is no map from address to weight such as {10.2.0.8: 2}; all endpoints of this slice weigh 1`;
     report('error', 'invalid-weights', message, field);
     return () => DEFAULT_WEIGHT;
   }

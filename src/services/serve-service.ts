@@ -4,6 +4,7 @@ import type { EndpointSlice, Service } from '../sources/kube-objects.ts';
 import { backendKindOf } from './backend-kind.ts';
 import type { DesiredService, Problem } from './desired-state.ts';
 import { reportUnusedWeights } from './endpoint-weights.ts';
+import { reportUnknownAnnotations } from './known-annotations.ts';
 import type { NodePool } from './node-pool.ts';
 import { reportAbout } from './report.ts';
 import { backendsFor } from './serve-family.ts';
@@ -37,6 +38,7 @@ export function serveService(
 ): Served {
   const problems: Problem[] = [];
   const report = reportAbout(service, problems);
+  reportUnknownAnnotations(service, report);
   const kind = backendKindOf(service, settings, report);
   const policy = servicePolicy(service, kind, settings, report);
   const tableSize = tableSizeOf(service, settings.defaultTableSize, report);

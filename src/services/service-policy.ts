@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from '../config/duration.ts';
 import type { Service } from '../sources/kube-objects.ts';
 import { BACKENDS_ANNOTATION } from './backend-kind.ts';
 import { type BackendKind, type DesiredService, SERVICE_MODES, type ServiceMode } from './desired-state.ts';
-import type { Report } from './report.ts';
+import { type Report, shown } from './report.ts';
 import type { ServiceSettings } from './service-settings.ts';
 
 export const MODE_ANNOTATION = 'l4lb.io/mode';
@@ -71,12 +71,12 @@ function modeOf(service: Service, settings: ServiceSettings, report: Report): Se
   if (text === undefined) return settings.mode;
   const mode = SERVICE_MODES.find((each) => each === text.trim());
   if (mode === undefined) {
-    const message = `${MODE_ANNOTATION}: "${text}" must be one of ${SERVICE_MODES.join(', ')}; ${settings.mode} is used`;
+    const message = `${MODE_ANNOTATION}: ${shown(text)} must be one of ${SERVICE_MODES.join(', ')}; ${settings.mode} is used`;
     report('error', 'invalid-mode', message, field);
     return settings.mode;
   }
   if (mode === 'snat' || settings.dsr !== undefined) return mode;
-  const message = `${MODE_ANNOTATION}: "${mode}" needs the section dsr in lb-agent's configuration; ${settings.mode} is used`;
+  const message = `${MODE_ANNOTATION}: ${shown(mode)} needs the section dsr in lb-agent's configuration; ${settings.mode} is used`;
   report('error', 'dsr-not-configured', message, field);
   return settings.mode;
 }
@@ -88,11 +88,11 @@ function modeToNodePorts(service: Service, report: Report): ServiceMode {
   const mode = SERVICE_MODES.find((each) => each === text?.trim());
   if (text === undefined || mode === 'snat') return 'snat';
   if (mode === undefined) {
-    const message = `${MODE_ANNOTATION}: "${text}" must be snat, since the backends are node ports; snat is used`;
+    const message = `${MODE_ANNOTATION}: ${shown(text)} must be snat, since the backends are node ports; snat is used`;
     report('error', 'invalid-mode', message, field);
     return 'snat';
   }
-  const message = `${MODE_ANNOTATION}: "${mode}" is not possible to node ports; snat is used. Remove it, or, if pods can be reached from here, set ${BACKENDS_ANNOTATION}: pods`;
+  const message = `${MODE_ANNOTATION}: ${shown(mode)} is not possible to node ports; snat is used. Remove it, or, if pods can be reached from here, set ${BACKENDS_ANNOTATION}: pods`;
   report('error', 'mode-needs-pods', message, field);
   return 'snat';
 }
@@ -111,7 +111,7 @@ function hash3Of(service: Service, report: Report): boolean {
   const text = service.annotations[HASH_ANNOTATION]?.trim();
   if (text === undefined || text === '5-tuple') return false;
   if (text === '3-tuple') return true;
-  const message = `${HASH_ANNOTATION}: "${text}" must be 5-tuple or 3-tuple (addresses and protocol); 5-tuple is used`;
+  const message = `${HASH_ANNOTATION}: ${shown(text)} must be 5-tuple or 3-tuple (addresses and protocol); 5-tuple is used`;
   report('error', 'invalid-hash', message, `metadata.annotations.${HASH_ANNOTATION}`);
   return false;
 }
@@ -135,7 +135,7 @@ function windowOf(
   const own = text === undefined ? undefined : parseDuration(text);
   const isFine = own !== undefined && own <= LONGEST_WINDOW;
   if (text !== undefined && !isFine) {
-    const message = `${UDP_WINDOW_ANNOTATION}: "${text}" must be a duration, 0s to ${formatDuration(LONGEST_WINDOW)}, such as 30s; ${formatDuration(dsr.window.udp)} is used`;
+    const message = `${UDP_WINDOW_ANNOTATION}: ${shown(text)} must be a duration, 0s to ${formatDuration(LONGEST_WINDOW)}, such as 30s; ${formatDuration(dsr.window.udp)} is used`;
     report('error', 'invalid-udp-window', message, field);
   }
   return {

@@ -2,7 +2,7 @@
 import { compareAddresses, type Family, familyOf } from '../net/address.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { Service } from '../sources/kube-objects.ts';
-import type { Report } from './report.ts';
+import { type Report, shown } from './report.ts';
 
 const SOURCE_RANGES_ANNOTATION = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 
@@ -18,7 +18,7 @@ export function sourceRangesOf(service: Service, report: Report): SourceRangesOf
   const prefixes = written.flatMap(({ text, field }): Prefix[] => {
     const prefix = parsePrefix(text);
     if (prefix !== undefined) return [prefix];
-    const message = `"${text}" is no CIDR such as 192.0.2.0/24 or 2001:db8::/32; it lets nobody in`;
+    const message = `${shown(text)} is no CIDR such as 192.0.2.0/24 or 2001:db8::/32; it lets nobody in`;
     report('error', 'invalid-source-range', message, field);
     return [];
   });

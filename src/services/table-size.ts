@@ -1,7 +1,7 @@
 /** How many slots a service's Maglev table has, and whether its backends fit. */
 import type { Service } from '../sources/kube-objects.ts';
 import { type DesiredBackend, TABLE_SIZES } from './desired-state.ts';
-import type { Report } from './report.ts';
+import { type Report, shown } from './report.ts';
 
 export const SLOTS_ANNOTATION = 'l4lb.io/slots';
 
@@ -19,7 +19,7 @@ export function tableSizeOf(service: Service, defaultSize: number, report: Repor
   if (text === undefined) return defaultSize;
   const size = TABLE_SIZES.find((each) => String(each) === text.trim());
   if (size !== undefined) return size;
-  const message = `${SLOTS_ANNOTATION}: "${text}" must be one of ${TABLE_SIZES.join(', ')}; ${defaultSize} is used`;
+  const message = `${SLOTS_ANNOTATION}: ${shown(text)} must be one of ${TABLE_SIZES.join(', ')}; ${defaultSize} is used`;
   report('error', 'invalid-slots', message, `metadata.annotations.${SLOTS_ANNOTATION}`);
   return defaultSize;
 }

@@ -13,7 +13,9 @@ export type Decoded<T> =
 export const text = z.string().nullish();
 export const flag = z.boolean().nullish();
 export const list = <T extends z.ZodType>(item: T) => z.array(item).nullish();
-export const map = z.record(z.string(), z.string()).nullish();
+/** Of annotations and labels: YAML takes 30 and true for something else. */
+const mapText = z.string({ error: 'must be a string: put it in quotes' });
+export const map = z.record(z.string(), mapText).nullish();
 /** What the API server asks of names: RFC 1123 labels, joined by dots. */
 const objectName = z
   .string()

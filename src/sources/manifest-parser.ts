@@ -222,6 +222,7 @@ function fieldLines(object: KubernetesObject, lineOf: (path: Path) => number): R
     return lines;
   }
   for (const index of object.externalIPs.keys()) note('spec', 'externalIPs', index);
+  for (const index of object.loadBalancerSourceRanges.keys()) note('spec', 'loadBalancerSourceRanges', index);
   for (const index of object.ports.keys()) note('spec', 'ports', index);
   for (const index of object.ingress.keys()) note('status', 'loadBalancer', 'ingress', index);
   for (const field of SERVICE_FIELDS) note('spec', field);

@@ -116,6 +116,13 @@ describe('what is good', () => {
     expect(layer2.dsr?.source).toEqual([]);
   });
 
+  test('what is no list is said once', () => {
+    const keys = (...lines: string[]) => problemsOf(withLines(...lines)).map(({ key }) => key);
+    expect(keys('dsr: { source: 10.4.0.0/24 }')).toEqual(['dsr.source']);
+    expect(keys('vips: { ranges: 10.1.0.0/24 }')).toEqual(['vips.ranges']);
+    expect(keys('dsr: { source: [10.4.0.0/33, 10.4.0.0/33] }')).toEqual(['dsr.source.0', 'dsr.source.1']);
+  });
+
   test('SNAT must be configured where it is used', () => {
     const [problem] = problemsOf(MINIMAL.slice(0, 2).join('\n'));
     expect(problem).toMatchObject({ key: 'snat' });

@@ -235,3 +235,40 @@ describe('source ranges', () => {
     expect(state.problems.map(({ severity, code }) => `${severity} ${code}`)).toEqual(problems);
   });
 });
+
+describe('annotations', () => {
+  const told = (annotations: Record<string, string>): string[] =>
+    build([annotated(annotations)], [FOUR]).problems.map(({ severity, message }) => `${severity} ${message}`);
+  const KNOWN =
+    'Known are l4lb.io/mode, l4lb.io/backends, l4lb.io/hash, l4lb.io/slots, l4lb.io/udp-window, l4lb.io/pool, l4lb.io/addresses, l4lb.io/allow-shared-ip';
+
+  test.each([
+    ['l4lb.io/modes', 'did you mean l4lb.io/mode? '],
+    ['l4lb.io/Mode', 'did you mean l4lb.io/mode? '],
+    ['l4lb.io/tcp-window', 'did you mean l4lb.io/udp-window? '],
+    ['l4lb.io/weights', ''],
+    ['l4lb.io/', ''],
+  ])('%s means nothing, and that is said', (key, hint) => {
+    expect(told({ [key]: 'ipip' })).toEqual([
+      `warning "${key}" is no annotation of a Service that is known here; ${hint}${KNOWN}`,
+    ]);
+  });
+
+  test('those that mean something, and those of others, are nothing to talk about', () => {
+    const known = { mode: 'ipip', hash: '3-tuple', pool: 'a', addresses: '10.1.0.2', 'allow-shared-ip': 'x' };
+    const ours = Object.entries(known).map(([name, value]) => [`l4lb.io/${name}`, value]);
+    expect(told({ ...Object.fromEntries(ours), 'example.com/mode': 'x' })).toEqual([]);
+  });
+
+  test('a problem repeats a long value in part, and a break in a line not at all', () => {
+    const [message = ''] = told({ 'l4lb.io/mode': `gue\n${'x'.repeat(100_000)}` });
+    expect(message).toBe(
+      `error l4lb.io/mode: "gue\\n${'x'.repeat(76)}…" must be one of snat, ipip, gue, l2; snat is used`,
+    );
+    for (const name of ['backends', 'hash', 'slots', 'udp-window']) {
+      const long = told({ 'l4lb.io/mode': 'ipip', [`l4lb.io/${name}`]: 'y'.repeat(100_000) });
+      expect(long).toHaveLength(1);
+      expect(long[0]?.length, name).toBeLessThan(300);
+    }
+  });
+});

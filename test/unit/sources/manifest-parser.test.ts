@@ -146,10 +146,31 @@ status:
         'spec.externalIPs.1': 14,
         'spec.ports.0': 16,
         'spec.ports.1': 19,
+        'spec.loadBalancerSourceRanges.0': 24,
         'status.loadBalancer.ingress.1': 30,
       },
     });
   });
+
+  test.each(['5', 'true', '~', '[a]', '{ a: b }'])(
+    'an annotation %s without quotes is no string',
+    (value) => {
+      const { objects, problems } = parse(`apiVersion: v1
+kind: Service
+metadata: { name: web, annotations: { l4lb.io/slots: ${value} } }
+`);
+      expect(objects).toEqual([]);
+      expect(problems).toMatchObject([
+        {
+          code: 'invalid-object',
+          line: 6,
+          message: expect.stringContaining(
+            'l4lb.io/slots: must be a string: put it in quotes; the object stays',
+          ),
+        },
+      ]);
+    },
+  );
 
   test('the conditions of an endpoint, said or not', () => {
     const conditions = [
