@@ -163,7 +163,7 @@ metadata: { name: web, annotations: { l4lb.io/slots: ${value} } }
       expect(problems).toMatchObject([
         {
           code: 'invalid-object',
-          line: 6,
+          line: 3,
           message: expect.stringContaining(
             'l4lb.io/slots: must be a string: put it in quotes; the object stays',
           ),
