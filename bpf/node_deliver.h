@@ -24,8 +24,8 @@ static __noinline struct node_target *find_target(const struct packet *pkt,
 }
 
 /* What the pod knows a quoted answer's destination port as. */
-static __noinline __u16 client_port_at_pod(const struct packet *pkt, const struct quote *quote,
-					   const struct node_target *target)
+VERIFIED_ONCE __u16 client_port_at_pod(const struct packet *pkt, const struct quote *quote,
+				       const struct node_target *target)
 {
 	struct node_flow_key key = {};
 	struct client_tuple tuple;
@@ -52,8 +52,8 @@ static __noinline __u16 client_port_at_pod(const struct packet *pkt, const struc
 }
 
 /* An error about an answer of the pod's: the quote's source is the frontend. */
-static __noinline int icmp_to_pod(hook_ctx *ctx, const struct packet *pkt,
-				  const struct tunnel *tunnel)
+VERIFIED_ONCE int icmp_to_pod(hook_ctx *ctx, const struct packet *pkt,
+			      const struct tunnel *tunnel)
 {
 	struct node_target *target;
 	struct translation to = {};

@@ -12,9 +12,11 @@
 #pragma once
 
 #include "node_place.h"
+#include "verified_once.h"
 
 #define CLIENT_PORTS 4		/* ports that a flow may have at its pod: the client's, and others */
 #define CHANGED_PORTS 0x8000	/* the first of those others */
+#define PORT_KNOWN 0x10000	/* beside a port: the flow is remembered by it */
 
 /* A client's packet to a frontend: one flow. */
 struct client_tuple {
@@ -70,39 +72,52 @@ static __always_inline struct node_flow_place *place_of_tuple(const struct node_
 	return NULL;
 }
 
-/* A place and an entry for a flow that has none. */
-static __noinline int add_flow(const struct packet *pkt, const struct node_target *target,
-			       const struct node_flow_key *key)
+/* What its answers are found by, with the client's own port. */
+static __always_inline void node_flow_key_of(const struct packet *pkt,
+					     const struct node_target *target,
+					     struct node_flow_key *key)
 {
-	struct place_claim claim = {};
+	key->pod_port = target->port;
+	key->client_port = source_port(pkt);
+	key->protocol = pkt->protocol;
+	key->family = pkt->family;
+	copy_address(key->pod, target->address);
+	copy_address(key->client, pkt->source);
+}
+
+/* An entry for a flow that has none, in the place that it has claimed.
+ * client_port: as the pod knows it. */
+VERIFIED_ONCE int add_flow(const struct packet *pkt, const struct node_target *target,
+			   const struct place_claim *claim, __be16 client_port)
+{
 	struct node_flow_place *place;
+	struct node_flow_key key = {};
 	struct node_flow flow = {};
 	__u32 index;
 
-	if (!pkt || !target || !key)
+	if (!pkt || !target || !claim)
 		return DROP(DROP_INTERNAL);
-	claim.now = pkt->now;
-	if (!claim_place(&claim))
-		return DROP(NODE_DROP_FLOWS_FULL);
-	index = claim.index;
+	index = claim->index;
 	place = bpf_map_lookup_elem(&node_flow_places, &index);
 	if (!place)
 		return DROP(DROP_INTERNAL);
-	place->key = *key;
+	node_flow_key_of(pkt, target, &key);
+	key.client_port = client_port;
+	place->key = key;
 	copy_address(flow.vip, pkt->destination);
 	flow.vip_port = destination_port(pkt);
 	flow.client_port = source_port(pkt);
-	flow.generation = claim.generation;
+	flow.generation = claim->generation;
 	flow.place = index;
 	flow.traffic = target->traffic;
-	set_state(place, pkt->now, claim.generation, first_state(pkt));
-	if (bpf_map_update_elem(&node_flows, key, &flow, BPF_NOEXIST)) {
-		set_state(place, pkt->now, claim.generation, FLOW_FREE);
+	set_state(place, pkt->now, claim->generation, first_state(pkt));
+	if (bpf_map_update_elem(&node_flows, &key, &flow, BPF_NOEXIST)) {
+		set_state(place, pkt->now, claim->generation, FLOW_FREE);
 		/* Another CPU may have added it meanwhile: then that is the flow. */
-		return bpf_map_lookup_elem(&node_flows, key) ? GO_ON : DROP(NODE_DROP_FLOWS_FULL);
+		return bpf_map_lookup_elem(&node_flows, &key) ? GO_ON : DROP(NODE_DROP_FLOWS_FULL);
 	}
 	count_new_flow(&node_traffic, target->traffic);
-	if (unlikely(key->client_port != source_port(pkt)))
+	if (unlikely(client_port != source_port(pkt)))
 		count_packet(&node_events, NODE_EVENT_PORT_CHANGED, pkt->length);
 	return GO_ON;
 }
@@ -120,56 +135,75 @@ static __always_inline void clear_key(const struct node_flow_key *key)
 	bpf_map_delete_elem(&node_flows, key);
 }
 
-/* A flow that is not known by the client's own port: perhaps it is by another
- * one, whatever has become of the flow that stood in its way; else it is new. */
-static __noinline int find_or_add_flow(const struct packet *pkt, const struct node_target *target,
-				       struct node_flow_key *key)
+/* The port, as on the wire, that a flow has at its pod: with PORT_KNOWN if the
+ * flow is remembered by it, whatever has become of the flow that stood in its
+ * way; else the flow is new and the port free. A drop reason if none is. */
+VERIFIED_ONCE int find_client_port(const struct packet *pkt, const struct node_target *target)
 {
+	struct node_flow_key key = {};
 	__u32 free = CLIENT_PORTS;
 	struct client_tuple tuple;
 
-	if (!pkt || !target || !key)
+	if (!pkt || !target)
 		return DROP(DROP_INTERNAL);
 	tuple = client_tuple_of(pkt);
+	node_flow_key_of(pkt, target, &key);
 	for (__u32 choice = 0; choice < CLIENT_PORTS; choice++) {
 		struct node_flow_place *place;
 		int is_taken;
 
-		key->client_port = port_at_pod(&tuple, choice);
-		place = place_of_tuple(key, &tuple, &is_taken, pkt->now);
+		key.client_port = port_at_pod(&tuple, choice);
+		place = place_of_tuple(&key, &tuple, &is_taken, pkt->now);
 		if (place) {
 			touch_place(place, pkt, 1);
-			return GO_ON;
+			return key.client_port | PORT_KNOWN;
 		}
 		if (!is_taken && free == CLIENT_PORTS)
 			free = choice;
 	}
 	if (free == CLIENT_PORTS)
 		return DROP(NODE_DROP_FLOW_TAKEN);
-	key->client_port = port_at_pod(&tuple, free);
-	clear_key(key);
-	return add_flow(pkt, target, key);
+	key.client_port = port_at_pod(&tuple, free);
+	clear_key(&key);
+	return key.client_port;
+}
+
+/* A flow that is not known by the client's own port: perhaps it is by another
+ * one, else it is new. */
+static __noinline int find_or_add_flow(const struct packet *pkt, const struct node_target *target,
+				       __be16 *client_port)
+{
+	struct place_claim claim = {};
+	int port;
+
+	if (!pkt || !target || !client_port)
+		return DROP(DROP_INTERNAL);
+	port = find_client_port(pkt, target);
+	if (port < 0)
+		return port;
+	*client_port = port;
+	if (port & PORT_KNOWN)
+		return GO_ON;
+	claim.now = pkt->now;
+	if (!claim_place(&claim))
+		return DROP(NODE_DROP_FLOWS_FULL);
+	return add_flow(pkt, target, &claim, port);
 }
 
 /* On return *client_port is what the pod knows the client's port as. */
 static __always_inline int remember_flow(const struct packet *pkt,
 					 const struct node_target *target, __be16 *client_port)
 {
-	struct node_flow_key key = {
-		.pod_port = target->port, .client_port = source_port(pkt),
-		.protocol = pkt->protocol, .family = pkt->family,
-	};
 	struct client_tuple tuple = client_tuple_of(pkt);
 	struct node_flow_place *place;
-	int is_taken, result = GO_ON;
+	struct node_flow_key key = {};
+	int is_taken;
 
-	copy_address(key.pod, target->address);
-	copy_address(key.client, pkt->source);
+	node_flow_key_of(pkt, target, &key);
 	place = place_of_tuple(&key, &tuple, &is_taken, pkt->now);
-	if (likely(place))
-		touch_place(place, pkt, 1);
-	else
-		result = find_or_add_flow(pkt, target, &key);
+	if (unlikely(!place))
+		return find_or_add_flow(pkt, target, client_port);
+	touch_place(place, pkt, 1);
 	*client_port = key.client_port;
-	return result;
+	return GO_ON;
 }

@@ -10,6 +10,7 @@
 #include "node_config.h"
 #include "node_maps.h"
 #include "packet_counter.h"
+#include "verified_once.h"
 
 #define PLACE_TRIES 32		/* places looked at for one flow */
 
@@ -104,7 +105,7 @@ static __always_inline int evict_half_open(__u32 index, struct place_claim *clai
 
 /* The next place under the hand that is free or has expired; else of those seen
  * the one that is half-open the longest, a second at least. */
-static __noinline int claim_place(struct place_claim *claim)
+VERIFIED_ONCE int claim_place(struct place_claim *claim)
 {
 	__u32 zero = 0, oldest = 0, oldest_age = node_config.hz, found = 0;
 	__u32 *hand = bpf_map_lookup_elem(&node_flow_hand, &zero);

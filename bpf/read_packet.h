@@ -3,6 +3,7 @@
 #pragma once
 
 #include "packet.h"
+#include "verified_once.h"
 
 #define IPV6_OPTIONS_MOST 256	/* bytes of extension headers */
 #define IPV6_HEADERS_MOST 6
@@ -183,7 +184,7 @@ static __always_inline void find_headers(hook_ctx *ctx, const struct packet *pkt
 }
 
 /* Fills pkt, whose family, addresses and l3_offset are known; all else 0. */
-static __noinline int read_packet(hook_ctx *ctx, struct packet *pkt)
+VERIFIED_ONCE int read_packet(hook_ctx *ctx, struct packet *pkt)
 {
 	struct headers at;
 	int result;

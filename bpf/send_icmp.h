@@ -7,6 +7,7 @@
 
 #include "echo.h"
 #include "quote.h"
+#include "verified_once.h"
 
 #define QUOTED_L4 8	/* bytes of the packet behind its IP header */
 #define QUOTE_MOST (60 + QUOTED_L4)
@@ -16,6 +17,7 @@
 struct icmp_error {
 	__u8 type;
 	__u8 code;
+	__u16 reserved;		/* no padding: see verified_once.h */
 	__u32 rest;
 };
 
@@ -197,8 +199,8 @@ static __always_inline __u32 sum_partial(const struct packet *pkt, const struct 
 /* Turns the packet into an ICMP error about itself, from its destination to
  * its source, out of the device it came in by: a sent verdict, or the drop
  * reason that nothing could be sent for. */
-static __noinline int send_icmp_error(hook_ctx *ctx, const struct packet *pkt,
-				      const struct icmp_error *error)
+VERIFIED_ONCE int send_icmp_error(hook_ctx *ctx, const struct packet *pkt,
+				  const struct icmp_error *error)
 {
 	__u32 quote, payload, sum;
 	struct icmp_header *icmp;

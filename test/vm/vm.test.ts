@@ -7,8 +7,8 @@ import { bootVm, prepareVm, type VmRun } from './boot-vm.ts';
 import { VM_KERNELS, type VmKernel } from './kernels.ts';
 
 interface Verifier {
-  /** Instructions the verifier may walk for any program; the kernel's own limit is 1,000,000. */
-  readonly ceiling: number;
+  /** Instructions the verifier may walk, by program: 1.3 times the most. The kernel's own limit is 1,000,000. */
+  readonly ceiling: Readonly<Record<string, number>>;
   /** What it walked when this was last written, by kernel and program. */
   readonly walked: Readonly<Record<VmKernel, Readonly<Record<string, number>>>>;
 }
@@ -42,7 +42,7 @@ describe.each(VM_KERNELS)('Linux %s', (kernel) => {
     const walked = Object.assign({}, ...results.map(([, { facts }]) => facts)) as Record<string, number>;
     console.log(`Linux ${kernel}: ${run().seconds.toFixed(0)} s, verifier walked ${JSON.stringify(walked)}`);
     expect(Object.keys(walked).sort()).toEqual(Object.keys(verifier.walked[kernel]).sort());
-    const above = Object.entries(walked).filter(([, count]) => count > verifier.ceiling);
+    const above = Object.entries(walked).filter(([name, count]) => count > (verifier.ceiling[name] ?? 0));
     expect(above).toEqual([]);
   });
 });

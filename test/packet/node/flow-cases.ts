@@ -25,8 +25,8 @@ function portOfOther(scene: NodeScene, flags: number): number {
   return flowThrough(scene, scene.at.otherVip).place.key.clientPort;
 }
 
-function fill(scene: NodeScene, flags: number): void {
-  for (let i = 0; i < PLACES; i++) {
+function fill(scene: NodeScene, flags: number, free = PLACES): void {
+  for (let i = 0; i < free; i++) {
     expect(request(scene, flags, clientAt(scene, 1000 + i)).verdict, `flow ${i}`).toBe('pass');
   }
   expect(scene.bed.flows()).toHaveLength(PLACES);
@@ -125,6 +125,15 @@ export const FLOW_CASES: readonly NodeCase[] = [
       request(scene, FLAGS.syn);
       scene.expectDelivered(scene.tcp(scene.client, otherWeb(scene)), scene.tcp(seen, scene.webPod));
       expect(scene.bed.flows()).toHaveLength(2);
+    },
+  },
+  {
+    name: 'and goes on with it when the table is full',
+    run: (scene) => {
+      request(scene, FLAGS.ack);
+      const seen = clientAt(scene, portOfOther(scene, FLAGS.ack));
+      fill(scene, FLAGS.ack, PLACES - 2);
+      scene.expectDelivered(scene.tcp(scene.client, otherWeb(scene)), scene.tcp(seen, scene.webPod));
     },
   },
   {
