@@ -245,7 +245,7 @@ export const status: StatusView = {
   startedAt: '2025-06-01T08:47:30Z',
   health: 'ok',
   hashSeedFingerprint: '5be0cd19137e2179',
-  layoutVersion: 1,
+  layoutVersion: 2,
   devices: [
     { name: 'eth0', mode: 'xdp', attached: true, programId: 41 },
     { name: 'eth1', mode: 'tc', attached: false, programId: null },

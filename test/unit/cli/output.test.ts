@@ -218,7 +218,7 @@ describe('tables', () => {
       Services:     3 services, 5 backends
       Flows:        2010 active
       SNAT:         10.2.0.16, 10.2.0.17, ports 1024-65535, 2301 of 197 K records used (1.2 %)
-      Maps:         128 MiB, layout 1
+      Maps:         128 MiB, layout 2
       Hash seed:    5be0cd19137e2179
       Problems:     1 error, 1 warning: see lbctl problems
       "
