@@ -3,6 +3,7 @@ import { formatAddress, parseAddress } from '../net/address.ts';
 import { type Prefix, parsePrefix, prefixContains } from '../net/prefix.ts';
 import { withPort } from '../net/with-port.ts';
 import { splitEndpoint } from './endpoint-text.ts';
+import { FLOW_STATES } from './flow-states.ts';
 import { HttpError } from './http-error.ts';
 import type { ConnectionView } from './types.ts';
 
@@ -38,12 +39,15 @@ export function parseConnectionFilter(query: URLSearchParams): ConnectionFilter 
   }
   const backend = text('backend');
   const service = text('service');
-  const state = text('state');
+  const state = text('state')?.toLowerCase();
+  if (state !== undefined && !FLOW_STATES.includes(state)) {
+    throw new HttpError(400, `state=${state}`, `give one of ${FLOW_STATES.join(', ')}`);
+  }
   return {
     ...(client === undefined ? {} : { client: parseClient(client) }),
     ...(backend === undefined ? {} : { backend: parseBackend(backend) }),
     ...(service === undefined ? {} : { service }),
-    ...(state === undefined ? {} : { state: state.toLowerCase() }),
+    ...(state === undefined ? {} : { state }),
     ...(protocol === undefined ? {} : { protocol }),
     limit: parseLimit(text('limit')),
   };

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { FLOW_STATES } from '../../api/flow-states.ts';
 import type { ConnectionView } from '../../api/types.ts';
 import { addShowOptions, parseLimit, presentOptions, type ShowOptions } from '../command-options.ts';
 import {
@@ -35,6 +36,12 @@ interface ConnectionOptions extends ShowOptions {
   readonly limit: number;
 }
 
+function parseState(text: string): string {
+  const state = text.toLowerCase();
+  if (FLOW_STATES.includes(state)) return state;
+  throw new InvalidArgumentError(`It must be one of ${FLOW_STATES.join(', ')}.`);
+}
+
 /** The rows to print, and whether more match. */
 interface Selection {
   readonly shown: ConnectionView[];
@@ -48,7 +55,9 @@ export function addConnectionCommands(program: Command, host: Host): void {
     .addOption(new Option('--client <endpoint>', ENDPOINT_HELP).argParser(checkedEndpoint))
     .addOption(new Option('--backend <endpoint>', ENDPOINT_HELP).argParser(checkedEndpoint))
     .option('--service <service>', 'flows of this service')
-    .option('--state <state>', 'flows in this state, as the State column names it')
+    .addOption(
+      new Option('--state <state>', `flows in this state: ${FLOW_STATES.join(', ')}`).argParser(parseState),
+    )
     .addOption(
       new Option('--protocol <protocol>', 'flows of this protocol').choices(['tcp', 'udp', 'TCP', 'UDP']),
     )

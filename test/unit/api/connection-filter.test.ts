@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { matchesFilter, parseConnectionFilter } from '../../../src/api/connection-filter.ts';
+import { FLOW_STATES } from '../../../src/api/flow-states.ts';
 import type { ConnectionView } from '../../../src/api/types.ts';
+import { plainName } from '../../../src/dataplane/inspect/counter-help.ts';
+import { flowStateNames } from '../../../src/layout/generated.ts';
 
 const flow: ConnectionView = {
   protocol: 'TCP',
@@ -68,11 +71,19 @@ describe('the filter of connections', () => {
     ['backend=[2001:db8::5]:0', /backend=/],
     ['client=2001:db8::/129', /client=/],
     ['protocol=SCTP', /protocol=SCTP/],
+    ['state=open', /state=open/],
+    ['state=free', /state=free/],
     ['limit=0', /limit=0/],
     ['limit=-1', /limit=-1/],
     ['limit=1e3', /limit=1e3/],
     ['limit=99999999', /limit=/],
   ])('%j is refused', (query, message) => {
     expect(() => parseConnectionFilter(new URLSearchParams(query))).toThrow(message);
+  });
+
+  test('every state that a flow is shown with can be asked for', () => {
+    // A place that is free, or about to be taken, is no flow.
+    const [, , ...live] = flowStateNames.map(plainName);
+    expect(FLOW_STATES).toEqual([...live, 'client']);
   });
 });

@@ -38,6 +38,10 @@ describe('a mistake', () => {
       /'10\.0\.0\.300' is invalid\. It must be an address, a CIDR/,
     ],
     [['conn', 'list', '--backend', '10.0.0.0/33'], /'10\.0\.0\.0\/33' is invalid/],
+    [
+      ['conn', 'list', '--state', 'open'],
+      /'open' is invalid\. It must be one of syn, established, fin-client/,
+    ],
     [['conn', 'list', '--protocol', 'icmp'], /'icmp' is invalid\. Allowed choices are tcp, udp/],
     [['--timeout', '0', 'status'], /'0' is invalid\. It must be a number of seconds/],
     [['completion', 'tcsh'], /'tcsh' is invalid.*Allowed choices are bash, zsh, fish/],
@@ -138,7 +142,7 @@ describe('conn list', () => {
     [['--backend', '192.168.1.234:53'], ['9:33333'], '?backend=192.168.1.234:53&limit=1001'],
     [['--backend', '192.168.1.20/31'], ['7:51514', '70:40022'], ''],
     [['--service', 'web'], ['7:51514', '70:40022'], '?service=10.1.0.10:443/TCP&limit=1001'],
-    [['--state', 'CLOSED'], ['70:40022'], '?state=CLOSED&limit=1001'],
+    [['--state', 'CLOSED'], ['70:40022'], '?state=closed&limit=1001'],
     [['--protocol', 'udp'], ['9:33333'], '?protocol=UDP&limit=1001'],
     [
       ['--protocol', 'tcp', '--state', 'closed', '--client', '203.0.113.7'],
