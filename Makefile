@@ -18,7 +18,7 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_OBJECTS := $(BPF_SOURCES:bpf/%.c=build/%.o)
 NATIVE_SOURCES := $(wildcard native/*.c)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:native/%.c=build/native/%.o)
-SHARED_HEADERS := bpf/types.h bpf/counter_types.h bpf/config_types.h bpf/maps.h bpf/node_types.h
+SHARED_HEADERS := bpf/types.h bpf/counter_types.h bpf/recent_types.h bpf/config_types.h bpf/maps.h bpf/node_types.h
 LAYOUTS := src/layout/generated.ts
 GENERATOR := $(addprefix src/layout/,generate-layouts.ts btf.ts render-layouts.ts shared-header.ts)
 TYPESCRIPT := $(shell find src -name '*.ts')

@@ -53,6 +53,7 @@ struct lb_config {
 	__u32 bucket_mask;	/* frontend buckets, less one; a power of two */
 	__u32 client_next_hops_first;	/* the region of next_hops that programs fill */
 	__u32 client_next_hops_mask;	/* its size less one, a power of two */
+	__u32 recent_mask;	/* lines of recent4, less one; a power of two */
 	__u32 hz;		/* jiffies a second */
 	__u32 cpus;		/* more than the highest number of a CPU: they start their walks apart */
 	__u32 traffic_row;	/* entries of traffic_in and traffic_out that a CPU has */

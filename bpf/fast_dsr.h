@@ -117,40 +117,31 @@ static __always_inline struct service *plain_service(void *frame, const __u32 fa
 	return service;
 }
 
-static __always_inline struct remembered_flow *plain_remembered(void *frame, const __u32 family,
-								const __u8 protocol)
+static __always_inline struct remembered_flow *plain_remembered(void *frame, const __u8 protocol)
 {
-	const __u32 *client = plain_client(frame, family), *vip = plain_vip(frame, family);
-	__u32 ports = *(__u32 *)plain_l4(frame, family);
+	__u32 ports = *(__u32 *)plain_l4(frame, FAMILY_V6);
+	struct flow_key6 key = {
+		.client_port = ports, .vip_port = ports >> 16, .protocol = protocol,
+	};
 
-	if (family == FAMILY_V6) {
-		struct flow_key6 key = {
-			.client_port = ports, .vip_port = ports >> 16, .protocol = protocol,
-		};
-
-		copy_address(key.client, client);
-		copy_address(key.vip, vip);
-		return bpf_map_lookup_elem(&remembered6, &key);
-	} else {
-		struct flow_key4 key = {
-			.client = client[0], .vip = vip[0], .protocol = protocol,
-		};
-
-		*(__u32 *)&key.client_port = ports;
-		return bpf_map_lookup_elem(&remembered4, &key);
-	}
+	copy_address(key.client, plain_client(frame, FAMILY_V6));
+	copy_address(key.vip, plain_vip(frame, FAMILY_V6));
+	return bpf_map_lookup_elem(&remembered6, &key);
 }
 
-/* Of a tracked slot: the backend, and its index, if the packet is of a
- * remembered flow and changes nothing about it, which is then the same in the
- * window and after. Whether the backend is still there is looked at for every
- * packet. */
-static __always_inline struct backend *plain_tracked(void *frame, const __u32 family,
-						     const __u8 protocol, __u32 service, __u32 now,
-						     __u32 *chosen)
+/* A remembered flow that was seen within the last second, and of which this
+ * packet changes nothing. */
+static __always_inline int stays_remembered(__u8 state, __u32 age, __u8 flags)
 {
-	struct remembered_flow *flow = plain_remembered(frame, family, protocol);
-	__u8 flags = plain_flags(frame, family, protocol);
+	return !is_syn_flags(flags) && remembered_state(state, 0, flags) == state &&
+	       age < config.hz && !is_idle(state, age);
+}
+
+/* Of a tracked slot, over IPv6: see plain_tracked(). */
+static __always_inline struct backend *plain_tracked6(void *frame, const __u8 protocol,
+						      __u32 service, __u32 now, __u32 *chosen)
+{
+	struct remembered_flow *flow = plain_remembered(frame, protocol);
 	struct backend *backend;
 
 	if (!flow)
@@ -158,11 +149,46 @@ static __always_inline struct backend *plain_tracked(void *frame, const __u32 fa
 	*chosen = *(volatile __u32 *)&flow->backend;
 	backend = bpf_map_lookup_elem(&backends, chosen);
 	if (!backend || backend->service != service ||
-	    backend->generation != flow->backend_generation || is_syn_flags(flags) ||
-	    remembered_state(flow->state, 0, flags) != flow->state ||
-	    now - flow->seen >= config.hz || remembered_idle(flow, now))
+	    backend->generation != flow->backend_generation ||
+	    !stays_remembered(flow->state, now - flow->seen,
+			      plain_flags(frame, FAMILY_V6, protocol)))
 		return NULL;
 	return backend;
+}
+
+/* The same over IPv4. */
+static __always_inline struct backend *plain_tracked4(void *frame, const __u8 protocol, __u32 hash,
+						      __u32 service, __u32 now, __u32 *chosen)
+{
+	__u32 ports = *(__u32 *)plain_l4(frame, FAMILY_V4);
+	struct recent_line *line = recent_line(hash, ports);
+	struct backend *backend;
+	__u64 word;
+
+	if (!line)
+		return NULL;
+	word = find_recent(line, recent_key(*plain_client(frame, FAMILY_V4), ports, service));
+	*chosen = word & RECENT_BACKEND_MASK;
+	backend = bpf_map_lookup_elem(&backends, chosen);
+	if (!word || !backend || backend->service != service ||
+	    (__u8)backend->generation != (__u8)(word >> RECENT_GENERATION_SHIFT) ||
+	    !stays_remembered(word >> RECENT_STATE_SHIFT & RECENT_STATE_MASK,
+			      recent_age(word, now), plain_flags(frame, FAMILY_V4, protocol)))
+		return NULL;
+	return backend;
+}
+
+/* Of a tracked slot: the backend, and its index, if the packet is of a
+ * remembered flow and changes nothing about it, which is then the same in the
+ * window and after. Whether the backend is still there is looked at for every
+ * packet. */
+static __always_inline struct backend *plain_tracked(void *frame, const __u8 protocol,
+						     const struct inner *inner, __u32 service,
+						     __u32 now, __u32 *chosen)
+{
+	if (inner->family == FAMILY_V6)
+		return plain_tracked6(frame, protocol, service, now, chosen);
+	return plain_tracked4(frame, protocol, inner->hash, service, now, chosen);
 }
 
 /* One hop less. */
@@ -276,7 +302,7 @@ static __always_inline int dsr_plain(hook_ctx *ctx, void *frame, const __u32 fam
 		return GENERAL_PATH;
 	chosen = slot_backend(word, slot);
 	if (unlikely(slot & SLOT_TRACKED))
-		backend = plain_tracked(frame, family, protocol, index, now, &chosen);
+		backend = plain_tracked(frame, protocol, &inner, index, now, &chosen);
 	else
 		backend = bpf_map_lookup_elem(&backends, &chosen);
 	if (!backend)

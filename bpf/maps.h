@@ -40,6 +40,7 @@ MAPPED_ARRAY(snat_cursors, struct snat_cursor, 1024);
 /* Flows of tracked slots. Never evicts: where it is full, nothing is remembered. */
 HASH(remembered4, struct flow_key4, struct remembered_flow, 65536);
 HASH(remembered6, struct flow_key6, struct remembered_flow, 65536);
+MAPPED_ARRAY(recent4, struct recent_line, 32768);	/* copies, by the hash of the flow */
 PER_CPU_ARRAY(remember_budgets, struct remember_budget, 16384);
 
 LRU_HASH(fragments, struct fragment_key, struct fragment_ports, 16384);

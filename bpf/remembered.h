@@ -14,7 +14,8 @@
 struct remembered {
 	struct remembered_flow *flow;	/* NULL: nothing */
 	__u32 backend;			/* read once: an entry may be used anew at any time */
-	__u32 alive;			/* the backend is still there */
+	__u16 generation;		/* of the backend, as remembered */
+	__u16 alive;			/* the backend is still there */
 };
 
 static __always_inline struct remembered check_remembered(struct remembered_flow *flow,
@@ -27,8 +28,9 @@ static __always_inline struct remembered check_remembered(struct remembered_flow
 		return found;
 	found.backend = *(volatile __u32 *)&flow->backend;
 	backend = bpf_map_lookup_elem(&backends, &found.backend);
+	found.generation = flow->backend_generation;
 	found.alive = backend && backend->state != BACKEND_FREE && backend->service == service &&
-		      backend->generation == flow->backend_generation;
+		      backend->generation == found.generation;
 	return found;
 }
 
@@ -70,12 +72,15 @@ static __noinline int forget_remembered(const struct flow_key6 *tuple, __u32 fam
 }
 
 /* Silent for longer than its state allows? */
+static __always_inline int is_idle(__u32 state, __u32 age)
+{
+	asm volatile("" : "+r"(state)); /* the verifier follows this register */
+	return state >= FLOW_STATES || age > config.timeout[state];
+}
+
 static __always_inline int remembered_idle(const struct remembered_flow *flow, __u32 now)
 {
-	__u32 state = flow->state;
-
-	asm volatile("" : "+r"(state)); /* the verifier follows this register */
-	return state >= FLOW_STATES || now - flow->seen > config.timeout[state];
+	return is_idle(flow->state, now - flow->seen);
 }
 
 /* The state of a remembered flow after a packet of the client's. */

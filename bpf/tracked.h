@@ -8,8 +8,7 @@
 
 #include "counters.h"
 #include "maglev.h"
-#include "remembered.h"
-#include "scratch.h"
+#include "recent.h"
 
 static __always_inline int backend_is(__u32 index, enum backend_state at_least)
 {
@@ -30,14 +29,28 @@ static __always_inline int is_there(__u32 index)
 	return backend_is(index, BACKEND_DRAINING);
 }
 
-static __always_inline void touch(const struct packet *pkt, struct remembered_flow *flow)
+/* The copy has what was read once: the entry may be another tuple's by now. */
+static __always_inline void touch(struct scratch *scratch, const struct remembered *known)
 {
-	__u8 state = remembered_state(flow->state, is_syn(pkt), pkt->tcp_flags);
+	const struct packet *pkt = &scratch->pkt;
+	struct remembered_flow seen = {
+		.backend = known->backend, .backend_generation = known->generation,
+		.state = known->flow->state, .seen = known->flow->seen,
+	};
+	__u8 state = remembered_state(seen.state, is_syn(pkt), pkt->tcp_flags);
 
-	if (state == flow->state && pkt->now - flow->seen < config.hz)
-		return;
-	flow->state = state;
-	flow->seen = pkt->now;
+	if (state != seen.state || pkt->now - seen.seen >= config.hz) {
+		seen.state = known->flow->state = state;
+		seen.seen = known->flow->seen = pkt->now;
+	}
+	copy_recent(scratch, &seen);
+}
+
+/* The tuple, and its copy. */
+static __always_inline void forget(struct scratch *scratch)
+{
+	forget_remembered(&scratch->tuple, scratch->pkt.family);
+	copy_recent(scratch, NULL);
 }
 
 /* Of a client only that it was seen. */
@@ -55,7 +68,7 @@ static __always_inline int go_to(struct scratch *scratch, __u32 backend)
 
 static __always_inline int go_as_known(struct scratch *scratch, const struct remembered *known)
 {
-	touch(&scratch->pkt, known->flow);
+	touch(scratch, known);
 	return go_to(scratch, known->backend);
 }
 
@@ -87,6 +100,7 @@ static __always_inline int write_remembered(struct scratch *scratch, __u32 to, i
 	flow.backend_generation = backend->generation;
 	if (store_remembered(&scratch->tuple, &flow, pkt->family))
 		return -1;
+	copy_recent(scratch, &flow);
 	if (!with_client)
 		return 0;
 	/* A client is kept like an idle connection, whatever its packets are. */
@@ -102,7 +116,7 @@ static __noinline int go_and_remember(struct scratch *scratch, __u32 to, __u32 o
 	if (!scratch)
 		return DROP(DROP_INTERNAL);
 	if (write_remembered(scratch, to, missing, with_client)) {
-		forget_remembered(&scratch->tuple, scratch->pkt.family);
+		forget(scratch);
 		count_event(EVENT_NOT_REMEMBERED, scratch->pkt.length);
 		return go_to(scratch, oldest);
 	}
@@ -159,7 +173,7 @@ static __always_inline int choose_in_window(struct scratch *scratch, __u32 oldes
 			return result;
 	}
 	if (oldest == owner || !is_there(oldest)) {
-		forget_remembered(&scratch->tuple, scratch->pkt.family);
+		forget(scratch);
 		return GO_ON;
 	}
 	if (affine && !takes_connections(oldest))
@@ -182,7 +196,7 @@ static __always_inline int choose_flipped(struct scratch *scratch, __u32 flags, 
 	if (known->alive && !is_syn(pkt) && known->flow && !remembered_idle(known->flow, pkt->now))
 		return go_as_known(scratch, known);
 	if (known->flow && is_syn(pkt))
-		forget_remembered(&scratch->tuple, pkt->family);
+		forget(scratch);
 	if (!(flags & SERVICE_F_AFFINITY) || !begins(pkt) || !find_client(scratch, known) ||
 	    !known->flow || remembered_idle(known->flow, pkt->now))
 		return GO_ON;

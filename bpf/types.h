@@ -18,6 +18,7 @@
 
 #include <linux/types.h>
 #include "counter_types.h"
+#include "recent_types.h"
 
 /* So that the compiler makes one access of a word that is read or published as
  * a whole; with the alignment of its members it would make two. */

@@ -69,6 +69,7 @@ export function mapSizes(
     // Of both families, so that VIP ranges of a family can come without other maps.
     remembered4: remembered,
     remembered6: remembered,
+    recent4: nextPowerOfTwo(remembered / 2),
     remember_budgets: config.dsr === undefined ? 1 : counted,
     fragments: FRAGMENTS,
     source_ranges: SOURCE_RANGES,
@@ -98,6 +99,7 @@ export function programRodata(config: DataplaneConfig, facts: ProgramFacts): Uin
     bucketMask: (sizes.frontends as number) - 1,
     clientNextHopsFirst: agentNextHops(nextHops),
     clientNextHopsMask: nextHops / 4 - 1,
+    recentMask: (sizes.recent4 as number) - 1,
     hz: facts.hz,
     cpus: facts.cpus,
     trafficRow: trafficRow(sizes.backends as number),

@@ -19,7 +19,7 @@ export interface MapLayouts {
 }
 
 const fileAt = (path: string): URL => new URL(`../../${path}`, import.meta.url);
-const HEADERS = ['bpf/counter_types.h', 'bpf/types.h', 'bpf/node_types.h'];
+const HEADERS = ['bpf/counter_types.h', 'bpf/recent_types.h', 'bpf/types.h', 'bpf/node_types.h'];
 
 /** Part of what bpftool prints. */
 interface Type {

@@ -71,6 +71,7 @@ const MAPPED = [
   'next_hops',
   'snat_extra_keys',
   'snat_cursors',
+  'recent4',
   'traffic_in',
   'traffic_out',
   'service_counters',
@@ -159,6 +160,8 @@ class LoadedBed implements Bed {
       const isNamed = namedBackends(this.maps.arrays.flow_records, timeouts, this.now());
       return (index, generation) => isNamed(index, generation) || report?.isNamed(index, generation) === true;
     });
+    // What the agent forgets has a copy for a second more. That second is over.
+    this.memory('recent4').fill(0);
   }
 
   async apply(services: readonly DesiredService[], ownAddresses: readonly number[] = []): Promise<void> {

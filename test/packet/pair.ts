@@ -19,6 +19,7 @@ import { compareState, recordIndexes } from './compare-state.ts';
 import { adoptForgotten } from './forgotten.ts';
 import { modelOf, readConfiguration } from './maps-to-model.ts';
 import { DEVICE, pinnedCpu } from './network.ts';
+import { ageRecent } from './recent.ts';
 import { readRemembered } from './remembered.ts';
 
 export interface Outcome {
@@ -237,6 +238,7 @@ export class Pair {
     this.#ageEntries('fragments', fragmentPorts.offsets.seen, shift);
     this.#ageEntries('remembered4', rememberedFlow.offsets.seen, shift);
     this.#ageEntries('remembered6', rememberedFlow.offsets.seen, shift);
+    ageRecent(this.bed.memory('recent4'), jiffies);
     this.#ageBudgets('reject_budgets', this.model.rejectBudgets.has(this.cpu) ? [0] : [], shift);
     this.#ageBudgets('remember_budgets', [...this.model.rememberBudgets.keys()], shift);
     this.#ageWindows(shift);

@@ -5,21 +5,28 @@ export const DSR_FAULTS: readonly Fault[] = [
   fault(
     'the short way lets a SYN go where its tuple was remembered',
     'fast_dsr.h',
-    'backend->generation != flow->backend_generation || is_syn_flags(flags) ||',
-    'backend->generation != flow->backend_generation ||',
+    'return !is_syn_flags(flags) && remembered_state',
+    'return remembered_state',
   ),
   fault(
     'the short way forgets that a remembered flow ends',
     'fast_dsr.h',
-    'remembered_state(flow->state, 0, flags) != flow->state ||\n\t    ',
+    'remembered_state(state, 0, flags) == state &&\n\t       ',
     '',
   ),
   fault(
     'the short way sees a remembered flow once for ever',
     'fast_dsr.h',
-    'now - flow->seen >= config.hz || remembered_idle',
-    'remembered_idle',
+    'age < config.hz && !is_idle',
+    '!is_idle',
   ),
+  fault(
+    'a tuple that begins anew keeps the copy of its past',
+    'tracked.h',
+    '\tcopy_recent(scratch, &flow);\n',
+    '',
+  ),
+  fault('a copy is for any port of the client', 'recent.h', ' | (__u32)client_port << 16', ''),
   fault(
     'the short way sends what does not fit',
     'fast_dsr.h',
@@ -99,7 +106,7 @@ export const DSR_FAULTS: readonly Fault[] = [
   fault(
     'what could not be remembered leaves an older life behind',
     'tracked.h',
-    '\t\tforget_remembered(&scratch->tuple, scratch->pkt.family);\n\t\tcount_event(EVENT_NOT_REMEMBERED',
+    '\t\tforget(scratch);\n\t\tcount_event(EVENT_NOT_REMEMBERED',
     '\t\tcount_event(EVENT_NOT_REMEMBERED',
   ),
   fault('after the window a SYN forgets nothing', 'tracked.h', 'if (known->flow && is_syn(pkt))', 'if (0)'),
@@ -118,7 +125,7 @@ export const DSR_FAULTS: readonly Fault[] = [
   fault(
     'a remembered flow goes to who has its backend’s place now',
     'remembered.h',
-    'backend->generation == flow->backend_generation',
+    'backend->generation == found.generation',
     '1',
   ),
   fault(

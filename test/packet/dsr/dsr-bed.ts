@@ -16,6 +16,7 @@ import {
   type HandMadeOptions,
   MODE,
   type Mode,
+  RECENT_LINES,
   SEED,
   vipRanges,
 } from './hand-made.ts';
@@ -72,7 +73,14 @@ export class DsrBed {
       sizes: {
         ...{ services: 16, maglev_slots: 64, backends: 64, next_hops: 32, flow_records: 65536 },
         ...{ service_counters: 16, service_drops: 512, remember_budgets: 16 },
-        ...{ flows4: 64, flows6: 64, remembered4: 256, remembered6: 256, fragments: 64 },
+        ...{
+          flows4: 64,
+          flows6: 64,
+          remembered4: 256,
+          remembered6: 256,
+          recent4: RECENT_LINES,
+          fragments: 64,
+        },
         ...options.sizes,
       },
     });

@@ -69,6 +69,8 @@ export const GUE_PORT = 6080;
 
 /** Backends that are counted. */
 const TRAFFIC_ROW = 64;
+/** So few that flows share them. */
+export const RECENT_LINES = 4;
 const ONES = 0xffffffff;
 const BASE: Partial<LbConfig> = {
   hashSeed: SEED,
@@ -79,6 +81,7 @@ const BASE: Partial<LbConfig> = {
   cpus: 1,
   trafficRow: TRAFFIC_ROW,
   bucketMask: 15,
+  recentMask: RECENT_LINES - 1,
   rejectPerSecond: 1000,
   rememberPerSecond: 1_000_000,
 };

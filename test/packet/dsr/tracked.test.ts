@@ -11,6 +11,7 @@ import {
 import type { FlowState } from '../../model/state.ts';
 import { chooseTracked, type RememberedFlow, TRACKED_RULES, type TrackedWorld } from '../../model/tracked.ts';
 import { enterNetwork } from '../network.ts';
+import { ageRecent } from '../recent.ts';
 import { addressBytes, type Family, type Flow } from './addresses.ts';
 import { BACKENDS, DsrBed, macOfBackend, SLOTS } from './dsr-bed.ts';
 import { frameOf, innerPacket, TCP_FLAGS } from './frames.ts';
@@ -119,6 +120,7 @@ class History {
       value.writeUInt32LE(older(value.readUInt32LE(12)), 12);
       this.bed.hand.kernel.update(this.#map, key, value);
     }
+    ageRecent(this.bed.hand.memory('recent4'), jiffies);
     for (const flow of this.#remembered.values()) flow.seen = older(flow.seen);
   }
 

@@ -195,6 +195,7 @@ test('map sizes follow the configuration', () => {
     flows6: 1,
     remembered4: 1,
     remembered6: 1,
+    recent4: 16,
     remember_budgets: 1,
     fragments: 16_384,
     source_ranges: 65_536,
@@ -239,6 +240,7 @@ test('what is not configured costs one entry; families and DSR have what they ne
     flows6: six + Math.ceil(six / 8),
     remembered4: 500,
     remembered6: 500,
+    recent4: 256,
     remember_budgets: 101,
   });
   const direct = { ...DUAL, snat: { ...config.snat, ranges: [], sharedFlows: 0 } };
