@@ -41,6 +41,26 @@ export function inside(...command: string[]): string {
   });
 }
 
+/** A process with connections to this port of the loopback address that begin a request and never end it. */
+export async function holdConnections(port: number, count: number): Promise<ChildProcess> {
+  const script = `
+    const hold = (left) => {
+      if (left === 0) return console.log('held');
+      const socket = require('node:net').connect(${port}, '127.0.0.1', () => {
+        socket.write('GET /metrics HTTP/1.1\\r\\n');
+        hold(left - 1);
+      });
+      socket.on('error', () => undefined);
+    };
+    hold(${count});
+    setInterval(() => undefined, 1e6);`;
+  const holder = spawn('nsenter', [`--net=${namespace}`, process.execPath, '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => holder.stdout.once('data', resolve).once('close', resolve));
+  return holder;
+}
+
 /** Ends the agent that a run has left, if the lock file's process is one. */
 function endLeftOverAgent(place: string): void {
   try {

@@ -71,9 +71,23 @@ describe('an agent', () => {
     },
   );
 
-  test('ended by SIGTERM exits with 0', async () => {
-    const { code } = await bench.end(agent);
-    expect(code).toBe(0);
+  test('answers, and ends with 0 by SIGTERM, while others hold connections to its metrics', async () => {
+    bench.writeConfig({ metrics: '{ listen: 127.0.0.1:9469 }' });
+    await restart('SIGTERM');
+    const holders = await bench.holdConnections(9469, 300);
+    try {
+      // It is told to ask again as long as the first of them have not been idle for a moment.
+      expect(inside('curl', '-sSf', '--retry', '9', 'http://127.0.0.1:9469/healthz')).toBe('{"ok":true}\n');
+      expect(inside('curl', '-sSf', '--retry', '9', 'http://127.0.0.1:9469/metrics')).toContain(
+        'l4lb_services 1',
+      );
+      expect((await api('GET', '/v1/services')).body).toMatchObject([{ name: 'web' }]);
+      const { code } = await bench.end(agent);
+      expect(code).toBe(0);
+    } finally {
+      holders.kill();
+      bench.writeConfig();
+    }
     agent = bench.run();
     await untilServing(agent);
   });
