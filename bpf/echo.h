@@ -2,6 +2,7 @@
 /* Answers an echo request to a VIP that is in use, in place. */
 #pragma once
 
+#include "answerable.h"
 #include "choose.h"
 #include "checksum.h"
 #include "counters.h"
@@ -81,7 +82,7 @@ static __noinline int answer_echo(hook_ctx *ctx, const struct packet *pkt)
 		return DROP(DROP_INTERNAL);
 	if (!vip_in_use(pkt))
 		return DROP(DROP_UNKNOWN_VIP);
-	if (!config.answer_echo)
+	if (!config.answer_echo || !is_answerable(pkt))
 		return DROP(DROP_ICMP);
 	if (turn_echo(ctx, pkt))
 		return DROP(DROP_INTERNAL);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "life.h"
 #include "maps.h"
 #include "packet.h"
 #include "counters.h"
@@ -37,6 +38,13 @@ static __noinline int teach_ports(const struct packet *pkt)
 	return bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
 }
 
+/* The first one may have come to another CPU, and a moment after this one's clock
+ * was read: devices spread first fragments by ports and later ones without. */
+static __always_inline int is_late(__u32 age)
+{
+	return age > FRAGMENT_SECONDS * config.hz && age < -(__u32)LIFE_SKEW;
+}
+
 /* Gives a later fragment its ports. */
 static __noinline int learn_ports(struct packet *pkt)
 {
@@ -47,7 +55,7 @@ static __noinline int learn_ports(struct packet *pkt)
 		return DROP(DROP_INTERNAL);
 	fragment_key_of(pkt, &key);
 	ports = bpf_map_lookup_elem(&fragments, &key);
-	if (!ports || pkt->now - ports->seen > FRAGMENT_SECONDS * config.hz)
+	if (!ports || is_late(pkt->now - ports->seen))
 		return DROP(DROP_EARLY_FRAGMENT);
 	pkt->ports = ports->ports;
 	count_event(EVENT_FRAGMENT_FOLLOWED, pkt->length);

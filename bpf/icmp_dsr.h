@@ -6,8 +6,9 @@
 #include "dsr.h"
 
 /* Of a tracked slot, where the quoted flow is: remembered, or still with the
- * oldest owner. An error teaches nothing. */
-static __always_inline __u32 tracked_place(const struct scratch *scratch,
+ * oldest owner. Datagrams go after a client that is known, and are not
+ * remembered themselves then. An error teaches nothing. */
+static __always_inline __u32 tracked_place(struct scratch *scratch,
 					   const struct service *service, __u32 owner)
 {
 	const struct flow_key6 *tuple = &scratch->tuple;
@@ -19,6 +20,9 @@ static __always_inline __u32 tracked_place(const struct scratch *scratch,
 	__s32 slot;
 
 	if (known.alive)
+		return known.backend;
+	if (service->flags & SERVICE_F_AFFINITY && tuple->protocol == IPPROTO_UDP &&
+	    find_client(scratch, &known))
 		return known.backend;
 	start = *(volatile const __u32 *)&service->window_start;
 	oldest = *(volatile const __u64 *)&service->oldest;

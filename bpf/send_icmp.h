@@ -21,18 +21,6 @@ struct icmp_error {
 	__u32 rest;
 };
 
-/* May a packet's source be answered at all? */
-static __always_inline int is_answerable(const struct packet *pkt)
-{
-	__u32 source = bpf_ntohl(pkt->source[0]);
-
-	if (pkt->family == FAMILY_V6)
-		return source >> 24 != 0xff &&
-		       (address_low(pkt->source) | (__u32)address_high(pkt->source) |
-			(bpf_ntohl(pkt->source[3]) & ~1)) != 0;
-	return source >> 24 != 0 && source >> 24 != 127 && source >> 29 != 7;
-}
-
 /* A token bucket per CPU, filled once a jiffy, a second's worth deep. */
 static __always_inline int take_reject_token(__u32 now)
 {

@@ -1,5 +1,6 @@
 /** Random ICMP messages: echoes, errors about packets of flows, and nonsense. */
 import { type Address, ip, isV6 } from '../model/bytes.ts';
+import type { FlowTuple } from '../model/choose-backend.ts';
 import { buildFrame, type FrameFields, PROTOCOL } from '../model/packet.ts';
 import type { ModelState } from '../model/state.ts';
 import { endsOf } from '../packet/flow-name.ts';
@@ -29,7 +30,7 @@ export function icmp(random: Random): FrameFields {
 
 /** About a packet of a flow, in either direction, from a router, or from the packet's destination. */
 export function icmpError(random: Random, state: ModelState): FrameFields {
-  const quoted = random.pick([quotedOfSnat, quotedAnswer])(random, state);
+  const quoted = quotedOfClient(random, state) ?? random.pick([quotedOfSnat, quotedAnswer])(random, state);
   if (quoted === undefined) return icmp(random);
   const whole = buildFrame(l4(random, quoted.protocol, quoted));
   const isWide = isV6(quoted.source);
@@ -53,6 +54,9 @@ export function icmpError(random: Random, state: ModelState): FrameFields {
   };
 }
 
+/** A name of the model's: client port 0, UDP. */
+const CLIENT_OF_DATAGRAMS = /:0>\w+:\d+\/17$/;
+
 type Quoted = Ends & { readonly protocol: number };
 
 function quotedOfSnat(random: Random, state: ModelState): Quoted | undefined {
@@ -72,21 +76,36 @@ function quotedOfSnat(random: Random, state: ModelState): Quoted | undefined {
 function quotedAnswer(random: Random, { remembered }: ModelState): Quoted {
   const keys = [...remembered[4].keys(), ...remembered[6].keys()];
   const known = keys.length === 0 || random.chance(0.4) ? undefined : endsOf(random.pick(keys));
-  const { protocol, ...ends } = known ?? {
-    ...eitherFamily(random, {
-      source: random.weighted(CLIENT_NETWORKS) + 1 + random.below(4),
-      sourcePort: 40000 + random.below(6),
-      destination: random.pick(VIPS),
-      destinationPort: random.pick(PORTS),
-    }),
-    protocol: random.chance(0.6) ? PROTOCOL.tcp : PROTOCOL.udp,
-  };
-  const { source, sourcePort, destination, destinationPort } = ends;
+  return answerOf(
+    random,
+    known ?? {
+      ...eitherFamily(random, {
+        source: random.weighted(CLIENT_NETWORKS) + 1 + random.below(4),
+        sourcePort: 40000 + random.below(6),
+        destination: random.pick(VIPS),
+        destinationPort: random.pick(PORTS),
+      }),
+      protocol: random.chance(0.6) ? PROTOCOL.tcp : PROTOCOL.udp,
+    },
+  );
+}
+
+/** There is seldom a client that is remembered, and then it is mostly chosen. */
+function quotedOfClient(random: Random, { remembered }: ModelState): Quoted | undefined {
+  const names = [...remembered[4].keys(), ...remembered[6].keys()].map(String);
+  const clients = names.filter((name) => CLIENT_OF_DATAGRAMS.test(name));
+  const ends = clients.length > 0 && random.chance(0.9) ? endsOf(random.pick(clients)) : undefined;
+  return ends && answerOf(random, ends);
+}
+
+function answerOf(random: Random, ends: FlowTuple): Quoted {
+  const { source, sourcePort, destination, destinationPort, protocol } = ends;
   return {
     source: destination,
     sourcePort: destinationPort,
     destination: source,
-    destinationPort: sourcePort,
+    // A client that is remembered has port 0, and flows of others.
+    destinationPort: sourcePort || 40000 + random.below(6),
     protocol,
   };
 }

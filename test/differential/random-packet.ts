@@ -17,7 +17,7 @@ export function randomPacket(random: Random, state: ModelState): Uint8Array {
     [30, onRemembered],
     [30, answer],
     [4, icmp],
-    [4, icmpError],
+    [10, icmpError],
     [3, toSnat],
     [3, notOurs],
   ]);

@@ -22,5 +22,10 @@ export const RULES: readonly string[] = [
   ...['to the backend', 'to the client'].flatMap((way) =>
     ['fragmented by the kernel', 'IPv4', 'IPv6'].map((what) => `too big ${way}: ${what}`),
   ),
-  ...['error: to the owner', 'error: after the flow', 'error: to the oldest owner'],
+  ...[
+    'error: to the owner',
+    'error: after the flow',
+    'error: after the client',
+    'error: to the oldest owner',
+  ],
 ];

@@ -47,7 +47,14 @@ function placeOf(run: Run, packet: Packet, { tuple, index, service, hash }: Quot
     run.rules.push('error: after the flow');
     return known.backend;
   }
-  const window = protocol === PROTOCOL.udp ? windowUdp : windowTcp;
+  const isDatagram = protocol === PROTOCOL.udp;
+  const ofClient = flowKey(source, destination, 0, destinationPort, protocol);
+  const client = service.hashed?.affinity && isDatagram ? living(world, ofClient) : undefined;
+  if (client !== undefined) {
+    run.rules.push('error: after the client');
+    return client.backend;
+  }
+  const window = isDatagram ? windowUdp : windowTcp;
   const former = windowIsOpen(world, { oldest, windowStart, window }) && oldest && ownerAt(oldest, hash);
   if (typeof former === 'number' && isThere(world, former)) {
     run.rules.push('error: to the oldest owner');

@@ -4,6 +4,8 @@ import { age, type DropReason, fragmentKey } from './state.ts';
 import type { Packet } from './well-formed.ts';
 
 const KEPT_SECONDS = 60;
+/** Jiffies: so little in the future is now, as another CPU has it. */
+const SKEW = 1024;
 
 const keyOf = ({ source, destination, fragmentId, protocol }: Packet): string =>
   fragmentKey(source, destination, fragmentId, protocol);
@@ -12,11 +14,15 @@ const keyOf = ({ source, destination, fragmentId, protocol }: Packet): string =>
 export function withPorts(run: Run, packet: Packet): Packet | DropReason {
   if (packet.fragment !== 'later') return packet;
   const taught = run.state.fragments.get(keyOf(packet));
-  if (taught === undefined || age(run.now, taught.seen) > KEPT_SECONDS * run.state.config.hz)
-    return 'DROP_EARLY_FRAGMENT';
+  if (taught === undefined || isLate(run, taught.seen)) return 'DROP_EARLY_FRAGMENT';
   countEvent(run, 'EVENT_FRAGMENT_FOLLOWED');
   const { sourcePort, destinationPort } = taught;
   return { ...packet, sourcePort, destinationPort };
+}
+
+function isLate({ now, state }: Run, seen: number): boolean {
+  const passed = age(now, seen);
+  return passed > KEPT_SECONDS * state.config.hz && passed < 2 ** 32 - SKEW;
 }
 
 /** After a first fragment was let through, or answered as too big. */

@@ -1,7 +1,7 @@
 /** docs/packet-path.md, section 3a: echo requests to a VIP are answered, errors follow their flow. */
 import { read16, updateChecksum, write16 } from './bytes.ts';
 import { errorToBackend } from './icmp-error.ts';
-import { ANSWER_TTL } from './own-answer.ts';
+import { ANSWER_TTL, isAnswerableSource } from './own-answer.ts';
 import { rewriteIp, swapMacs } from './rewrite.ts';
 import { countEvent, drop, type Run, type Verdict } from './run.ts';
 import { frontendKey } from './state.ts';
@@ -11,7 +11,7 @@ export function icmpToVip(run: Run, packet: Packet): Verdict {
   // Type and code are where other protocols have the source port.
   if (packet.sourcePort !== requestOf(packet)) return errorToBackend(run, packet);
   if (!run.state.frontends.has(frontendKey(packet.destination, 0, 0))) return drop(run, 'DROP_UNKNOWN_VIP');
-  if (!run.state.config.answerEcho) return drop(run, 'DROP_ICMP');
+  if (!run.state.config.answerEcho || !isAnswerableSource(packet.source)) return drop(run, 'DROP_ICMP');
   countEvent(run, 'EVENT_ECHO_ANSWERED');
   return { verdict: 'tx', frame: echoReply(packet) };
 }

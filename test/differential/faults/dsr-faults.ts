@@ -149,4 +149,10 @@ export const DSR_FAULTS: readonly Fault[] = [
     'return owner;',
   ),
   fault('errors do not follow a remembered flow', 'icmp_dsr.h', 'if (known.alive)', 'if (0)'),
+  fault(
+    'errors about datagrams do not follow their client',
+    'icmp_dsr.h',
+    'find_client(scratch, &known))',
+    '0)',
+  ),
 ];

@@ -175,7 +175,7 @@ export const SNAT_FAULTS: readonly Fault[] = [
     '!!(ip->frag_off & IP_DF)',
     '!!ip->frag_off',
   ),
-  fault('loopback sources are answered', 'send_icmp.h', 'source >> 24 != 127 && ', ''),
+  fault('loopback sources are answered', 'answerable.h', 'source >> 24 != 127 && ', ''),
   fault(
     'the second multiplication of the hash is missing',
     'maglev.h',

@@ -1,6 +1,6 @@
 /** Fragments follow their first one, in both directions. */
 import { expect } from 'vitest';
-import { read16, write16 } from '../../model/bytes.ts';
+import { ip, read16, write16 } from '../../model/bytes.ts';
 import { buildFrame, TCP } from '../../model/packet.ts';
 import { parseFrame } from '../../model/parse.ts';
 import { CLIENT, datagram, type Scene, segment } from '../scene.ts';
@@ -62,6 +62,37 @@ export const FRAGMENT_CASES: readonly Case[] = [
       scene.outFrame(last);
       scene.passSeconds(61);
       scene.expectDrop(middle, 'DROP_EARLY_FRAGMENT');
+    },
+  },
+  {
+    name: 'a first fragment that another CPU saw a moment later is known',
+    async run(scene: Scene) {
+      await scene.begin(A);
+      const [first, middle] = cut(datagram(LONG));
+      scene.outFrame(first);
+      scene.pair.age(-500);
+      scene.outFrame(middle);
+    },
+  },
+  {
+    name: 'a later fragment that overlaps follows, and teaches nothing',
+    async run(scene: Scene) {
+      await scene.begin(A);
+      const [first, middle, last] = cut(datagram(LONG));
+      scene.outFrame(first);
+      // From byte 8 of the datagram on, with other bytes there: none of them is a port.
+      const { source, destination, protocol, l4 } = parseFrame(middle);
+      const over = buildFrame({
+        ip: { source, destination, id: 0x1234, fragment: MORE | 1 },
+        l4: { kind: 'raw', protocol, payload: l4 },
+      });
+      for (const frame of [over, middle, last, first]) {
+        expect(scene.out(frame)).toMatchObject({ destination: ip(A), ipChecksumRight: true });
+      }
+      // The first one sent again, for a port that nobody serves: refused, and the others go on as they were.
+      const [other] = cut(datagram(LONG, { destinationPort: 54 }));
+      expect(scene.send(other)).toMatchObject({ verdict: 'drop', reason: 'DROP_UNKNOWN_PORT' });
+      scene.outFrame(middle);
     },
   },
   {

@@ -1,7 +1,14 @@
 /** The same path for IPv6: byte by byte against the model, and the fields that a client would look at. */
 import { expect } from 'vitest';
 import { type Address, ip6 } from '../../model/bytes.ts';
-import { buildFrame, EXTENSION, type FrameFields, type IpFields, TCP } from '../../model/packet.ts';
+import {
+  buildFrame,
+  EXTENSION,
+  type Extension,
+  type FrameFields,
+  type IpFields,
+  TCP,
+} from '../../model/packet.ts';
 import { type ParsedFrame, parseFrame } from '../../model/parse.ts';
 import { mirror, mirrorText } from '../network.ts';
 import { CLIENT, CLIENT_PORT, type Scene } from '../scene.ts';
@@ -48,6 +55,21 @@ function errorAbout6(frame: Uint8Array, type: number, rest: number, source: Addr
   return buildFrame({
     ip: { source, destination: parseFrame(frame).source },
     l4: { kind: 'icmp', type, code: 0, rest, payload: frame.subarray(14, 14 + quoted) },
+  });
+}
+
+/** A piece of a client's datagram, from `offset` * 8 on; `before`: headers in front of the fragment's. */
+function piece(
+  offset: number,
+  more: boolean,
+  payload: Uint8Array,
+  { id = 9, before = [] }: { id?: number; before?: Extension[] } = {},
+): Buffer {
+  const bytes = Uint8Array.of(0, 0, 0, offset * 8 + Number(more), 0, 0, 0, id);
+  const extensions = [...before, { kind: EXTENSION.fragment, bytes }];
+  return buildFrame({
+    ip: { source: CLIENT6, destination: VIP6, extensions },
+    l4: { kind: 'raw', protocol: 17, payload },
   });
 }
 
@@ -135,6 +157,11 @@ export const IPV6_CASES: readonly Case[] = [
       for (const source of [0n, 1n, ip6('ff02::1')]) {
         const result = scene.send(segment6(TCP.SYN, { source }, 81));
         expect(result).toMatchObject({ verdict: 'drop', reason: 'DROP_UNKNOWN_PORT', events: [] });
+        const echo = buildFrame({
+          ip: { source, destination: VIP6 },
+          l4: { kind: 'icmp', type: 128, code: 0, rest: 7 },
+        });
+        scene.expectDrop(echo, 'DROP_ICMP');
       }
     },
   },
@@ -183,17 +210,14 @@ export const IPV6_CASES: readonly Case[] = [
     async run(scene) {
       await begin(scene);
       const { l4 } = parseFrame(datagram6());
-      const piece = (offset: number, more: boolean, payload: Uint8Array): Buffer => {
-        const bytes = Uint8Array.of(0, 0, 0, offset * 8 + Number(more), 0, 0, 0, 9);
-        return buildFrame({
-          ip: { source: CLIENT6, destination: VIP6, extensions: [{ kind: EXTENSION.fragment, bytes }] },
-          l4: { kind: 'raw', protocol: 17, payload },
-        });
-      };
       const rest = piece(1, false, l4.subarray(8));
       scene.expectDrop(rest, 'DROP_EARLY_FRAGMENT');
       scene.outFrame(piece(0, true, l4.subarray(0, 8)));
       expect(scene.out(rest)).toMatchObject({ destination: ip6(BACKEND6), protocol: 17 });
+      // Of another id, and of the same behind other headers.
+      scene.expectDrop(piece(1, false, l4.subarray(8), { id: 10 }), 'DROP_EARLY_FRAGMENT');
+      const before = [header(EXTENSION.hopByHop), header(EXTENSION.destination, 1)];
+      scene.outFrame(piece(1, false, l4.subarray(8), { before }));
       // A fragment header of a packet that is none.
       expect(scene.out(piece(0, false, l4))).toMatchObject({ destinationPort: 5353, l4ChecksumRight: true });
     },

@@ -239,6 +239,7 @@ export const REFUSAL_CASES: readonly Case[] = [
     async run(scene) {
       await scene.begin(A);
       for (const source of ['0.0.0.1', '127.0.0.1', '224.0.0.1', '255.255.255.255']) {
+        scene.expectDrop(echo(1, { source: ip(source) }), 'DROP_ICMP');
         scene.expectDrop(
           segment(TCP.SYN, { destinationPort: 81, ip: { source: ip(source) } }),
           'DROP_UNKNOWN_PORT',

@@ -1,8 +1,9 @@
 /** Services that are for some clients only. */
 import { expect } from 'vitest';
+import { ip } from '../../model/bytes.ts';
 import { buildFrame, TCP } from '../../model/packet.ts';
 import { mirror, mirrorText } from '../network.ts';
-import { answerTo, CLIENT, CLIENT_PORT, segment } from '../scene.ts';
+import { answerTo, CLIENT, CLIENT_PORT, datagram, segment } from '../scene.ts';
 import { at, service, VIP } from '../situation.ts';
 import type { Case } from './case.ts';
 
@@ -32,6 +33,26 @@ export const SOURCE_RANGE_CASES: readonly Case[] = [
       expect(scene.send(other)).toMatchObject({ verdict: 'drop', reason: 'DROP_SOURCE_RANGE', events: [] });
       await scene.apply([open]);
       scene.outFrame(other);
+    },
+  },
+  {
+    name: 'source ranges hold for fragments, and not for routers that tell of errors',
+    async run(scene) {
+      scene.pair.reset();
+      const open = service(VIP, 53, 'UDP', [at(A, 5353)]);
+      await scene.apply([{ ...open, sourceRanges: ['198.51.100.0/24'] }]);
+      const piece = (fragment: number, ends: { source: number }) =>
+        datagram(Buffer.alloc(16), {}, { fragment, ...ends });
+      scene.expectDrop(piece(0x2000, OUTSIDE), 'DROP_SOURCE_RANGE');
+      scene.expectDrop(piece(3, OUTSIDE), 'DROP_EARLY_FRAGMENT');
+      const out = scene.out(piece(0x2000, INSIDE));
+      scene.outFrame(piece(3, INSIDE));
+      const answered = scene.outFrame(answerTo(out));
+      const error = buildFrame({
+        ip: { source: ip('203.0.113.9'), destination: VIP },
+        l4: { kind: 'icmp', type: 3, code: 4, rest: 1400, payload: answered.subarray(14, 42) },
+      });
+      expect(scene.out(error)).toMatchObject({ destination: ip(A), l4ChecksumRight: true });
     },
   },
   {

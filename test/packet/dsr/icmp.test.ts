@@ -1,9 +1,9 @@
 /** ICMP errors about answers of services in a DSR mode: they follow their flow to its backend. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { service as serviceLayout } from '../../../src/layout/generated.ts';
+import { backendState, serviceFlag, service as serviceLayout } from '../../../src/layout/generated.ts';
 import { checksumOf, onesSum } from '../../model/bytes.ts';
 import { enterNetwork } from '../network.ts';
-import { addressBytes, type Flow, familyOf } from './addresses.ts';
+import { addressBytes, type Flow, familyOf, type HashedBy } from './addresses.ts';
 import { BACKENDS, backendAddress, DsrBed, type DsrOptions, macOfBackend, mixedSlots } from './dsr-bed.ts';
 import { encapsulated, frameOf, innerPacket, LB_MAC, oneHopOn } from './frames.ts';
 import { tableWord } from './hand-made.ts';
@@ -55,10 +55,22 @@ function errorAbout(flow: Flow, ttl = 64): Buffer {
   return Buffer.concat([ip, body]);
 }
 
-function expectAtBackend(packet: Buffer, flow: Flow, backend: number): void {
+/** With the table of oldest owners in line 48. */
+function openWindow(service: number): void {
+  const { view, at } = bed.hand.at('services', service);
+  serviceLayout.write(view, at, {
+    ...serviceLayout.read(view, at),
+    oldest: tableWord(48, 1, 8 * service),
+    windowStart: bed.hand.now(),
+    windowTcp: 900_000_000,
+    windowUdp: 900_000_000,
+  });
+}
+
+function expectAtBackend(packet: Buffer, flow: Flow, backend: number, by: HashedBy = {}): void {
   const { mode, outer } = bed.options;
   const to = backendAddress(outer, backend);
-  const out = encapsulated(oneHopOn(packet), { mode, backend: to, hash: bed.hash(flow) });
+  const out = encapsulated(oneHopOn(packet), { mode, backend: to, hash: bed.hash(flow, by) });
   const expected = frameOf(out, { to: macOfBackend(backend), from: LB_MAC });
   const { action, data } = bed.run(frameOf(packet));
   expect({ action, data: data.toString('hex') }).toEqual({ action: 'tx', data: expected.toString('hex') });
@@ -80,19 +92,40 @@ for (const hook of ['xdp', 'tc'] as const) {
         expect(bed.traffic(bed.serviceOf(flow), bed.backendOf(flow)).packets).toBe(0);
       });
 
+      it('goes after the client, where its datagrams go', () => {
+        const by = { affinity: true };
+        // Whoever owned the slots drains: a new client is the new owner's, and is remembered.
+        const backends = Array.from({ length: BACKENDS }, (_, n) => ({
+          address: backendAddress(4, n),
+          nextHop: n + 1,
+          state: n === 0 ? backendState.BACKEND_DRAINING : backendState.BACKEND_ACTIVE,
+        }));
+        const slots = mixedSlots().map((slot) => (slot === 0 ? 1 : slot) | 0x8000);
+        const flags = serviceFlag.SERVICE_F_AFFINITY;
+        open({ hook, mode: 'ipip', outer: 4, defaultMode, slots, backends, flags });
+        bed.hand.setSlots(48, new Array(slots.length).fill(0));
+        for (const family of [4, 6] as const) {
+          const known = bed.flow(family, 'udp', 40_000);
+          const other = bed.flow(family, 'udp', 40_001);
+          openWindow(bed.serviceOf(known));
+          expectAtBackend(errorAbout(other), other, 0, by);
+          bed.run(frameOf(innerPacket({ flow: known })));
+          expect(bed.counted()).toEqual({ EVENT_REMEMBERED: 1 });
+          bed.expectForwarded(innerPacket({ flow: other }), other, by);
+          expect(bed.counted()).toEqual({});
+          for (const flow of [known, other]) {
+            expectAtBackend(errorAbout(flow), flow, bed.backendOf(flow, by), by);
+          }
+        }
+      });
+
       it('goes to the oldest owner of a tracked slot, and to whom the flow is remembered with', () => {
         const slots = mixedSlots().map((slot) => slot | 0x8000);
         open({ hook, mode: 'ipip', outer: 4, defaultMode, slots });
         const oldest = slots.map((slot) => ((slot & 0x7fff) + 1) % BACKENDS);
         bed.hand.setSlots(48, oldest);
-        const { view, at } = bed.hand.at('services', 1);
-        serviceLayout.write(view, at, {
-          ...serviceLayout.read(view, at),
-          oldest: tableWord(48, 1, 8),
-          windowStart: bed.hand.now(),
-          windowTcp: 900_000_000,
-        });
         const flow = bed.flow(4);
+        openWindow(bed.serviceOf(flow));
         expectAtBackend(errorAbout(flow), flow, (bed.backendOf(flow) + 1) % BACKENDS);
         bed.run(frameOf(innerPacket({ flow, flags: 2 })));
         expect(bed.counted()).toEqual({ EVENT_REMEMBERED: 1 });

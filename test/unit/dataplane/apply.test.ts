@@ -5,7 +5,13 @@ import { namedBackends } from '../../../src/dataplane/former-flows.ts';
 import { kernelStores } from '../../../src/dataplane/stores.ts';
 import { tableSlots, unpackTableWord } from '../../../src/dataplane/table-word.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
-import { backend, flowRecord, flowState, nextHop } from '../../../src/layout/generated.ts';
+import {
+  backend,
+  flowRecord,
+  flowState,
+  nextHop,
+  service as serviceLayout,
+} from '../../../src/layout/generated.ts';
 import type { DesiredBackend, DesiredService } from '../../../src/services/desired-state.ts';
 import { checkInvariants, liveServices } from '../../dataplane/invariants.ts';
 import { FakeKernel, type FakeSizes } from './fake-kernel.ts';
@@ -145,6 +151,30 @@ test('a backend that leaves is free at once, and its entry has another generatio
   await apply([service([active(1)])]);
   const after = backend.read(view, index * stride);
   expect([after.state, after.generation]).toEqual([0, before.generation + 1]);
+});
+
+test('generations of entries, services and tables go around', async () => {
+  const { apply, maps, kernel, word } = setUp();
+  const all = [service([active(1), active(2)])];
+  await apply(all);
+  const { view, stride } = maps.arrays.backends;
+  const { services } = maps.arrays;
+  const at = backend.offsets.generation;
+  for (let i = 0; i < 8; i += 1) view.setUint16(i * stride + at, 0xffff, true);
+  for (let i = 0; i < 4; i += 1) {
+    services.view.setUint32(i * services.stride + serviceLayout.offsets.generation, 0xffffffff, true);
+  }
+  const generations = new Set<number>();
+  for (let turn = 0; turn < 300; turn += 1) {
+    await apply([service([active(1), active(turn % 2 === 0 ? 3 : 2)])]);
+    generations.add(unpackTableWord(word() ?? 0n).generation);
+  }
+  expect(generations.size).toBe(256);
+  const entries = Array.from({ length: 8 }, (_, i) => backend.read(view, i * stride));
+  expect(entries.some(({ generation }) => generation < 300)).toBe(true);
+  await apply([]);
+  await apply(all);
+  checkInvariants(maps, kernel);
 });
 
 test('too few next hops: a warning, packets by the kernel, no store the second time, and later a next hop', async () => {
