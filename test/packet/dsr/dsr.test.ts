@@ -1,7 +1,8 @@
 /** DSR in the real programs: every byte that comes out, for each mode, family, lookup order and hook. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { backendState, serviceFlag } from '../../../src/layout/generated.ts';
+import { backendState, nextHopState, serviceFlag } from '../../../src/layout/generated.ts';
 import { enterNetwork } from '../network.ts';
+import { addressWords } from './addresses.ts';
 import { BACKENDS, backendAddress, DsrBed, type DsrOptions, macOfBackend } from './dsr-bed.ts';
 import { encapsulated, frameOf, innerPacket, LB_MAC, oneHopOn, ROUTER_MAC, TCP_FLAGS } from './frames.ts';
 
@@ -18,6 +19,14 @@ const PORTS = Array.from({ length: 40 }, (_, n) => 40_000 + 7 * n);
 const { syn, ack, fin } = TCP_FLAGS;
 /** In the network beside the clients'. */
 const OUTSIDE = { 4: '198.51.101.7', 6: '2001:db8:7:1::9' } as const;
+
+/** On the link, where nobody has the address; the FIB is asked again with the next packet. */
+const withoutNeighbour = () => ({
+  state: nextHopState.NEXT_HOP_UNRESOLVED,
+  addr: addressWords('10.9.0.77'),
+  family: 4,
+  refreshed: (bed.hand.now() - 2) >>> 0,
+});
 
 for (const hook of ['xdp', 'tc'] as const) {
   for (const order of ['service first', 'flow first'] as const) {
@@ -135,11 +144,7 @@ for (const hook of ['xdp', 'tc'] as const) {
         const flow = bed.flow(6);
         const packet = innerPacket({ flow });
         bed.setHopState('NEXT_HOP_UNRESOLVED');
-        bed.hand.setNextHop(bed.backendOf(flow) + 1, {
-          state: 0,
-          addr: [0x0a020300 + 5, 0, 0, 0],
-          family: 4,
-        });
+        bed.hand.setNextHop(bed.backendOf(flow) + 1, withoutNeighbour());
         const { action, data } = bed.run(frameOf(packet));
         const out = encapsulated(oneHopOn(packet), {
           mode: 'ipip',
@@ -162,7 +167,7 @@ for (const hook of ['xdp', 'tc'] as const) {
         bed.close();
         open({ hook, mode: 'l2', outer: 4, ...other });
         for (let n = 1; n <= BACKENDS; n += 1) {
-          bed.hand.setNextHop(n, { state: 0, addr: [0x0a020305, 0, 0, 0], family: 4 });
+          bed.hand.setNextHop(n, withoutNeighbour());
         }
         expect(bed.run(frameOf(innerPacket({ flow: bed.flow(4) }))).action).toBe('drop');
         expect(bed.counted()).toEqual({ DROP_NO_ROUTE: 1 });
