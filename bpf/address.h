@@ -43,15 +43,16 @@ static __always_inline __u32 address_word(const __u32 *address, __u32 family)
 	return mixed ^ mixed >> 32;
 }
 
-/* Is it in one of the VIP ranges? */
+/* Is it in one of the VIP ranges? An unused one holds every address: so how many
+ * there are is asked before all but the first, and when that one holds it. */
 static __always_inline int is_vip4(__u32 address)
 {
 #pragma unroll
 	for (int i = 0; i < MAX_VIP_RANGES; i++) {
-		if (i >= config.vip4_count)
+		if (i && i >= config.vip4_count)
 			break;
 		if ((address & config.vip4[i].mask) == config.vip4[i].network)
-			return 1;
+			return i || config.vip4_count;
 	}
 	return 0;
 }

@@ -19,35 +19,44 @@
 #define TCP_OFFSET_FLAGS 12	/* data offset and flags, one word */
 #define PLAIN_SIZE (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
 
-/* Is there anything that the general path would refuse, or look at twice? The
- * protocol is a constant, here and below. */
-static __always_inline int is_plain_frame(const hook_ctx *ctx, void *frame, const __u8 protocol)
+/* TCP's data offset, in its place in the word of offset and flags. */
+#define TCP_SIZE_MASK 0xf0
+#define TCP_SIZE_LEAST 0x50
+#define TCP_SIZE_SHIFT 2	/* from there to bytes */
+
+/* Is there anything that the general path would refuse, or look at twice? Length
+ * is from the IP header on. The protocol is a constant, here and below. */
+static __always_inline int is_plain_frame(const hook_ctx *ctx, void *frame, const __u8 protocol,
+					  __u64 *length)
 {
 	const struct iphdr *ip = PLAIN_IP(frame);
-	__u32 length = bpf_ntohs(ip->tot_len), header, flags;
+	__u32 size;
 
+	*length = bpf_ntohs(ip->tot_len);
 	if (ip->frag_off & IP_FRAGMENT || ip->ttl <= 1 ||
-	    ETH_HLEN + length > hook_frame_length(ctx))
+	    ETH_HLEN + (__u32)*length > hook_frame_length(ctx))
 		return 0;
 	if (protocol == IPPROTO_UDP)
-		return length >= sizeof(struct iphdr) + sizeof(struct udphdr);
-	flags = *(__u16 *)(PLAIN_L4(frame) + TCP_OFFSET_FLAGS);
-	header = (flags >> 2) & 0x3c;
-	return !(flags & (TCP_SYN | TCP_FIN | TCP_RST) << 8) &&
-	       header >= sizeof(struct tcphdr) && length >= sizeof(struct iphdr) + header;
+		return *length >= sizeof(struct iphdr) + sizeof(struct udphdr);
+	/* One comparison, because a flag is more than any size. */
+	size = *(__u16 *)(PLAIN_L4(frame) + TCP_OFFSET_FLAGS) &
+	       (TCP_SIZE_MASK | (TCP_SYN | TCP_FIN | TCP_RST) << 8);
+	return size - TCP_SIZE_LEAST <= TCP_SIZE_MASK - TCP_SIZE_LEAST &&
+	       *length >= sizeof(struct iphdr) + (size >> TCP_SIZE_SHIFT);
 }
 
 /* A next hop that can be used as it is: its words {dmac, state}, {smac, vlan}. */
 struct fresh_hop {
 	__u64 target;
 	__u64 source;
+	__u32 source_rest;	/* its last two bytes, and no VLAN */
 	__u32 ifindex;
 };
 
 static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, __u32 hz,
 				    struct fresh_hop *fresh)
 {
-	__u64 state, vlan;
+	__u64 state, rest;
 
 	if (now - hop->refreshed >= hz)
 		return 0;
@@ -55,32 +64,31 @@ static __always_inline int is_fresh(const struct next_hop *hop, __u32 now, __u32
 	fresh->source = *(volatile const __u64 *)hop->smac;
 	fresh->ifindex = hop->ifindex;
 	state = fresh->target >> 48;
-	vlan = fresh->source >> 48;
-	asm volatile("" : "+r"(state), "+r"(vlan)); /* or it compares with 64-bit constants */
-	return state == NEXT_HOP_VALID && !vlan;
+	rest = fresh->source >> 32;
+	asm volatile("" : "+r"(state), "+r"(rest)); /* or it compares with 64-bit constants */
+	fresh->source_rest = rest;
+	return state == NEXT_HOP_VALID && rest <= 0xffff;
 }
 
-/* As is_too_long(). An MTU of 0 is not known. */
+/* As is_too_long(). An MTU of 0, which is one that is not known, is left to that. */
 static __always_inline int is_longer(const hook_ctx *ctx, void *frame, const __u8 protocol,
 				     __u32 length, __u32 mtu)
 {
 	__u32 l4;
 
-	if (likely(length <= mtu) || !mtu)
+	if (likely(length <= mtu))
 		return 0;
 	l4 = protocol == IPPROTO_UDP ? sizeof(struct udphdr) : tcp_size(PLAIN_L4(frame));
 	return hook_wire_length(ctx, protocol, sizeof(struct iphdr) + l4, length, 0) > mtu;
 }
 
-/* Both addresses in two stores. The state, which is NEXT_HOP_VALID, makes room
- * for the source's first bytes. */
+/* The state behind the first address is written over by the second, which ends
+ * where the ethertype begins. */
 static __always_inline void write_macs(void *frame, const struct fresh_hop *hop)
 {
-	__u64 source = hop->source - NEXT_HOP_VALID;
-
-	asm volatile("" : "+r"(source)); /* or the compiler makes a 64-bit constant of it */
-	*(__u64 *)frame = hop->target + (source << 48);
-	*(__u32 *)(frame + 8) = hop->source >> 16;
+	*(__u64 *)frame = hop->target;
+	*(__u32 *)(frame + 6) = hop->source;
+	*(__u16 *)(frame + 10) = hop->source_rest;
 }
 
 /* The checksum comes last: on tc it moves the frame. */
@@ -109,9 +117,10 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	struct backend *backend;
 	struct next_hop *hop;
 	struct rewrite to;
-	__u32 length, now, hz;
+	__u64 length;
+	__u32 now, hz;
 
-	if (!is_plain_frame(ctx, frame, protocol))
+	if (!is_plain_frame(ctx, frame, protocol, &length))
 		return GENERAL_PATH;
 	key.client = ip->saddr;
 	key.vip = ip->daddr;
@@ -126,7 +135,6 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 	now = clock_now();
 	hop = bpf_map_lookup_elem(&next_hops, &backend->next_hop);
 	hz = config.hz;
-	length = bpf_ntohs(ip->tot_len);
 	if (!hop || now - flow->checked >= hz || !is_fresh(hop, now, hz, &fresh) ||
 	    is_longer(ctx, frame, protocol, length, hop->mtu))
 		return GENERAL_PATH;
@@ -145,8 +153,10 @@ static __always_inline int forward_plain(hook_ctx *ctx, void *frame, const __u8 
 /* Alive, of this protocol, and this packet changes nothing of its state. */
 static __always_inline int life_is_plain(union life life, const __u8 protocol)
 {
-	__u32 state = life.word >> 48 & (0xff | FLOW_F_DETACHED << 8);
+	__u32 state = life.word >> 48;
 
+	asm volatile("" : "+r"(state)); /* or it compares with a 64-bit constant */
+	state &= 0xff | FLOW_F_DETACHED << 8;
 	if (protocol == IPPROTO_UDP)
 		return state == FLOW_UDP_REPLIED;
 	return state - FLOW_SYN <= FLOW_CLOSED - FLOW_SYN;
@@ -162,10 +172,12 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	struct backend *backend;
 	struct next_hop *hop;
 	struct rewrite to;
+	const __u16 *handle;	/* index, generation */
 	union life life;
-	__u32 length, now, hz, index;
+	__u64 length;
+	__u32 now, hz, index;
 
-	if (!is_plain_frame(ctx, frame, protocol))
+	if (!is_plain_frame(ctx, frame, protocol, &length))
 		return GENERAL_PATH;
 	index = snat_index << 16 | bpf_ntohs(((__u16 *)PLAIN_L4(frame))[1]);
 	record = bpf_map_lookup_elem(&flow_records, &index);
@@ -176,14 +188,14 @@ static __always_inline int answer_plain(hook_ctx *ctx, void *frame, const __u8 p
 	    backend->addr[0] != ip->saddr || backend->port != *(__u16 *)PLAIN_L4(frame))
 		return GENERAL_PATH;
 	now = clock_now();
-	index = record->client_next_hop & 0xffff;
+	handle = (const __u16 *)&record->client_next_hop;
+	index = handle[0];
 	hop = bpf_map_lookup_elem(&next_hops, &index);
 	hz = config.hz;
 	life = life_read(record);
 	if (!hop || !life_is_plain(life, protocol) || now - life.seen >= hz ||
-	    hop->generation != record->client_next_hop >> 16 || !is_fresh(hop, now, hz, &fresh))
+	    hop->generation != handle[1] || !is_fresh(hop, now, hz, &fresh))
 		return GENERAL_PATH;
-	length = bpf_ntohs(ip->tot_len);
 	if (is_longer(ctx, frame, protocol, length, hop->mtu))
 		return GENERAL_PATH;
 	write_macs(frame, &fresh);

@@ -13,8 +13,8 @@ export const SNAT_FAULTS: readonly Fault[] = [
   fault(
     'the fast path believes the total length',
     'fast_path.h',
-    'ETH_HLEN + length > hook_frame_length(ctx)',
-    'length > hook_frame_length(ctx)',
+    'ETH_HLEN + (__u32)*length > hook_frame_length(ctx)',
+    '(__u32)*length > hook_frame_length(ctx)',
   ),
   fault(
     'the fast path takes a FIN for data',
@@ -31,10 +31,10 @@ export const SNAT_FAULTS: readonly Fault[] = [
   fault(
     'the fast path sends to a next hop of another life',
     'fast_path.h',
-    'hop->generation != record->client_next_hop >> 16 ||',
+    'hop->generation != handle[1] ||',
     '',
   ),
-  fault('the fast path answers for detached flows', 'fast_path.h', '(0xff | FLOW_F_DETACHED << 8)', '0xff'),
+  fault('the fast path answers for detached flows', 'fast_path.h', '0xff | FLOW_F_DETACHED << 8', '0xff'),
   fault(
     'the fast path loses a carry',
     'checksum.h',
