@@ -12,7 +12,7 @@ import { PORT_CASES } from './cases/port-cases.ts';
 import { REFUSAL_CASES } from './cases/refusal-cases.ts';
 import { SOURCE_RANGE_CASES } from './cases/source-range-cases.ts';
 import { TOO_BIG_CASES } from './cases/too-big-cases.ts';
-import { enterNetwork } from './network.ts';
+import { enterNetwork, mirrorText } from './network.ts';
 import { SNAT_OUTCOMES } from './reached.ts';
 import { Scene } from './scene.ts';
 import { HASH_SEED, testConfig } from './situation.ts';
@@ -45,6 +45,7 @@ const SETUPS = {
     config: testConfig({ echo: false, reject: { unknownPort: false, noBackend: false, noFlow: false } }),
     hashSeed: HASH_SEED,
   },
+  ipv6: { config: testConfig({ vips: `${mirrorText('10.1.0.0')}/64` }), hashSeed: HASH_SEED },
 } as const;
 
 beforeAll(enterNetwork);
@@ -52,7 +53,8 @@ beforeAll(enterNetwork);
 for (const hook of ['xdp', 'tc'] as const) {
   const reached = new Set<string>();
   describe(hook, () => {
-    for (const setup of ['roomy', 'tight', 'full', 'silent'] as const) describeSetup(hook, setup, reached);
+    for (const setup of ['roomy', 'tight', 'full', 'silent', 'ipv6'] as const)
+      describeSetup(hook, setup, reached);
 
     it('every drop reason and event was reached', () => {
       expect(SNAT_OUTCOMES.length).toBeGreaterThan(20);

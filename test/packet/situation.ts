@@ -23,6 +23,8 @@ export const OWN = ip('10.9.0.254');
 export const HASH_SEED = 0x9e3779b97f4a7c15n;
 
 export interface ConfigOptions {
+  /** The ranges, as in the configuration file. */
+  readonly vips?: string;
   readonly ports?: { readonly min: number; readonly max: number };
   readonly sharedFlows?: number;
   readonly echo?: boolean;
@@ -56,12 +58,14 @@ const bothFamilies = (first: number): string =>
     .map((text) => `${text(first)}-${text(first + 1)}`)
     .join(', ');
 
+const VIPS = `10.1.0.0/24, 10.1.7.128/25, ${mirrorText('10.1.0.0')}/64, ${mirrorText('10.1.7.0')}/64`;
+
 /** Of each family two SNAT addresses of a pool, and the node's own. */
 export function testConfig(options: ConfigOptions = {}): DataplaneConfig {
   const config = parseConfig(
     [
       'node: test',
-      `vips: { ranges: [10.1.0.0/24, 10.1.7.128/25, ${mirrorText('10.1.0.0')}/64, ${mirrorText('10.1.7.0')}/64] }`,
+      `vips: { ranges: [${options.vips ?? VIPS}] }`,
       'devices: [{ name: lan }]',
       `snat: { addresses: [${bothFamilies(POOL)}] }`,
     ].join('\n'),

@@ -200,6 +200,30 @@ export const FORWARD_CASES: readonly Case[] = [
     },
   },
   {
+    name: 'without VIP ranges of IPv4 none of its packets is for a VIP, and answers are looked at',
+    setup: 'ipv6',
+    run(scene) {
+      scene.pair.reset();
+      for (const destination of [ip('0.0.0.0'), VIP, ip('255.255.255.255')]) {
+        const result = scene.send(segment(TCP.SYN, { ip: { destination } }));
+        expect(result).toMatchObject({ verdict: 'pass', events: [] });
+      }
+      scene.expectDrop(segment(TCP.ACK, { ip: { destination: POOL } }), 'DROP_SNAT_NO_FLOW');
+    },
+  },
+  {
+    name: 'a known flow does not vouch for its TCP header',
+    async run(scene) {
+      await scene.begin(BACKEND);
+      scene.outFrame(answerTo(scene.out(segment(TCP.SYN))));
+      scene.out(segment(TCP.ACK));
+      for (const dataOffset of [0, 4, 15]) {
+        scene.expectDrop(segment(TCP.ACK, { dataOffset }), 'DROP_BAD_HEADER');
+      }
+      scene.out(segment(TCP.ACK));
+    },
+  },
+  {
     name: 'neighbouring SNAT addresses each serve their own ports',
     async run(scene) {
       await scene.begin(BACKEND);
