@@ -9,6 +9,7 @@
 
 #define PLAIN_HEADERS (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr))
 #define PLAIN_HEADERS6 (ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
+#define FRAGMENT_SECONDS 60	/* no receiver waits longer (RFC 8200, 4.5) */
 #define HEADERS_MOST 400	/* with extension headers, or an ICMP quote */
 
 static __always_inline int read_leaving(hook_ctx *ctx, struct packet *pkt)
@@ -90,16 +91,32 @@ static __noinline int teach_fragments(const struct packet *pkt)
 	return 0;
 }
 
+/* The id has come round: the rest of this packet is no answer. */
+static __noinline int forget_fragments(const struct packet *pkt)
+{
+	struct fragment_key key = {};
+
+	if (!pkt)
+		return 0;
+	fragment_key_of(pkt, &key);
+	bpf_map_delete_elem(&node_fragments, &key);
+	return 0;
+}
+
 static __noinline int learn_ports(struct packet *pkt)
 {
 	struct fragment_key key = {};
 	struct fragment_ports *ports;
+	__u32 age;
 
 	if (!pkt)
 		return -1;
 	fragment_key_of(pkt, &key);
 	ports = bpf_map_lookup_elem(&node_fragments, &key);
 	if (!ports)
+		return -1;
+	age = pkt->now - ports->seen;
+	if (age > FRAGMENT_SECONDS * node_config.hz && age < -(__u32)LIFE_SKEW)
 		return -1;
 	pkt->ports = ports->ports;
 	return 0;
@@ -141,8 +158,11 @@ static __always_inline int to_client(hook_ctx *ctx, struct packet *pkt)
 	if (unlikely(pkt->fragment == FRAGMENT_LATER) && learn_ports(pkt))
 		return HOOK_PASS;
 	flow = find_flow(pkt, pkt->source, pkt->ports, pkt->protocol);
-	if (!flow)
+	if (!flow) {
+		if (unlikely(pkt->fragment == FRAGMENT_FIRST))
+			forget_fragments(pkt);
 		return HOOK_PASS;
+	}
 	if (unlikely(pkt->fragment == FRAGMENT_FIRST))
 		teach_fragments(pkt);
 	if (unlikely(pkt->fragment == FRAGMENT_LATER))

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "node_congestion.h"
 #include "node_icmp.h"
 #include "node_tunnel.h"
 
@@ -125,6 +126,8 @@ static __always_inline int end_tunnel(hook_ctx *ctx, const struct tunnel *tunnel
 		return DROP(NODE_DROP_FRAGMENT);
 	if (strip_outer(ctx, pkt->l3_offset, tunnel->inner - pkt->l3_offset, ethertype))
 		return DROP(DROP_INTERNAL);
+	if (unlikely(tunnel->is_congested))
+		return mark_congested(ctx, pkt->l3_offset, pkt->family);
 	return GO_ON;
 }
 

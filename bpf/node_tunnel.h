@@ -10,6 +10,7 @@
 #include "node_config.h"
 
 #define GUE_SIZE 4
+#define ECN_CONGESTED 3		/* in the low bits of TOS and traffic class (RFC 3168) */
 #define READABLE_MOST 320	/* link layer, outer headers, extension headers, an ICMP quote */
 
 struct tunnel {
@@ -18,6 +19,7 @@ struct tunnel {
 	__u32 inner;		/* offset of the inner packet */
 	__u8 outer_family;
 	__u8 is_fragment;	/* the outer packet is the first of its fragments */
+	__u8 is_congested;	/* a router on the tunnel's way marked it (ECN) */
 };
 
 /* The family of the inner packet by the outer header's protocol; 0: no tunnel. */
@@ -42,6 +44,7 @@ static __always_inline __u8 read_outer(hook_ctx *ctx, __u32 at, struct tunnel *t
 		tunnel->source[0] = ip->saddr;
 		tunnel->destination[0] = ip->daddr;
 		tunnel->is_fragment = !!(ip->frag_off & IP_FRAGMENT);
+		tunnel->is_congested = (ip->tos & ECN_CONGESTED) == ECN_CONGESTED;
 		tunnel->inner = at + sizeof(*ip);
 		return ip->protocol;
 	}
@@ -49,6 +52,7 @@ static __always_inline __u8 read_outer(hook_ctx *ctx, __u32 at, struct tunnel *t
 		return 0;
 	copy_address(tunnel->source, ip6->saddr.in6_u.u6_addr32);
 	copy_address(tunnel->destination, ip6->daddr.in6_u.u6_addr32);
+	tunnel->is_congested = (ip6->flow_lbl[0] & ECN_CONGESTED << 4) == ECN_CONGESTED << 4;
 	tunnel->inner = at + sizeof(*ip6);
 	return ip6->nexthdr;
 }

@@ -15,6 +15,7 @@ enum node_drop_reason {
 	NODE_DROP_NO_TARGET,	/* no pod of this node serves that port of the VIP there */
 	NODE_DROP_FLOW_TAKEN,	/* other VIPs' flows have all client ports that it could have at the pod */
 	NODE_DROP_FLOWS_FULL,	/* no room to remember the flow */
+	NODE_DROP_CONGESTED,	/* marked on the tunnel's way, and its ends do not know such marks */
 	NODE_DROP_REASONS,
 };
 

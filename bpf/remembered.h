@@ -7,6 +7,7 @@
 #pragma once
 
 #include "config.h"
+#include "life.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -75,7 +76,9 @@ static __noinline int forget_remembered(const struct flow_key6 *tuple, __u32 fam
 static __always_inline int is_idle(__u32 state, __u32 age)
 {
 	asm volatile("" : "+r"(state)); /* the verifier follows this register */
-	return state >= FLOW_STATES || age > config.timeout[state];
+	if (state >= FLOW_STATES)
+		return 1;
+	return age > config.timeout[state] && age < -(__u32)LIFE_SKEW;
 }
 
 static __always_inline int remembered_idle(const struct remembered_flow *flow, __u32 now)

@@ -35,9 +35,16 @@ static __always_inline int write_balanced_address(hook_ctx *ctx, __u32 offset,
 	return bpf_skb_store_bytes(ctx, offset, address, 16, 0);
 }
 
+/* Two bytes; balanced: by a checksum in the packet that is written too. */
+static __always_inline int write_half(hook_ctx *ctx, __u32 offset, __u16 half, const int balanced)
+{
+	return bpf_skb_store_bytes(ctx, offset, &half, sizeof(half),
+				   balanced ? 0 : BPF_F_RECOMPUTE_CSUM);
+}
+
 static __always_inline int write_port(hook_ctx *ctx, __u32 offset, __u16 port)
 {
-	return bpf_skb_store_bytes(ctx, offset, &port, sizeof(port), 0);
+	return write_half(ctx, offset, port, 1);
 }
 
 static __always_inline int write_checksum(hook_ctx *ctx, __u32 offset, __u32 delta)

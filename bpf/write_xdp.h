@@ -49,14 +49,20 @@ static __always_inline int write_balanced_address(hook_ctx *ctx, __u32 offset,
 	return write_address(ctx, offset, address, long_address);
 }
 
-static __always_inline int write_port(hook_ctx *ctx, __u32 offset, __u16 port)
+/* Two bytes; balanced: by a checksum in the packet that is written too. */
+static __always_inline int write_half(hook_ctx *ctx, __u32 offset, __u16 half, const int balanced)
 {
-	__u16 *at = writable(ctx, offset, sizeof(port));
+	__u16 *at = writable(ctx, offset, sizeof(half));
 
 	if (!at)
 		return -1;
-	*at = port;
+	*at = half;
 	return 0;
+}
+
+static __always_inline int write_port(hook_ctx *ctx, __u32 offset, __u16 port)
+{
+	return write_half(ctx, offset, port, 1);
 }
 
 /* A checksum of the IP header, or of ICMP. */

@@ -14,6 +14,8 @@ const DROP_HELP: Record<DropKey, string> = {
   NODE_DROP_FLOW_TAKEN:
     'The client uses one port for many VIPs that lead to one port of a pod, and no port is left to tell them apart.',
   NODE_DROP_FLOWS_FULL: 'No room to remember the flow: raise limits.flows, or shorten timeouts.',
+  NODE_DROP_CONGESTED:
+    'A router on the way of the tunnel was congested and marked it, and its ends know no marks.',
 };
 
 const EVENT_HELP: Record<EventKey, string> = {

@@ -1,11 +1,9 @@
 /** docs/packet-path.md, section 3: later fragments take their ports from the first one. */
 import { countEvent, type Run, type Verdict } from './run.ts';
-import { age, type DropReason, fragmentKey } from './state.ts';
+import { age, CLOCK_SKEW, type DropReason, fragmentKey } from './state.ts';
 import type { Packet } from './well-formed.ts';
 
 const KEPT_SECONDS = 60;
-/** Jiffies: so little in the future is now, as another CPU has it. */
-const SKEW = 1024;
 
 const keyOf = ({ source, destination, fragmentId, protocol }: Packet): string =>
   fragmentKey(source, destination, fragmentId, protocol);
@@ -22,7 +20,7 @@ export function withPorts(run: Run, packet: Packet): Packet | DropReason {
 
 function isLate({ now, state }: Run, seen: number): boolean {
   const passed = age(now, seen);
-  return passed > KEPT_SECONDS * state.config.hz && passed < 2 ** 32 - SKEW;
+  return passed > KEPT_SECONDS * state.config.hz && passed < 2 ** 32 - CLOCK_SKEW;
 }
 
 /** After a first fragment was let through, or answered as too big. */

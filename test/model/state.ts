@@ -356,3 +356,6 @@ export const freeRecord = (): FlowRecord => ({
 
 /** `now - then` modulo 2^32. */
 export const age = (now: number, then: number): number => (now - then) >>> 0;
+
+/** Jiffies: so little in the future is now, as another CPU has it. */
+export const CLOCK_SKEW = 1024;

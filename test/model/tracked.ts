@@ -2,7 +2,7 @@
  * The rule of tracked slots (docs/consistency.md, "The rule for a packet"): which backend a flow of a
  * service without SNAT goes to, and what is remembered of it. Changes `remembered` in place.
  */
-import { age, type FlowState } from './state.ts';
+import { age, CLOCK_SKEW, type FlowState } from './state.ts';
 
 /** Whatever tells flows apart. */
 export type FlowName = string | number;
@@ -237,8 +237,11 @@ export const isThere = (world: TrackedWorld, index: number): boolean =>
 const takesConnections = (world: TrackedWorld, index: number): boolean =>
   world.backend(index)?.state === 'BACKEND_ACTIVE';
 
-const isIdle = (world: TrackedWorld, flow: RememberedFlow): boolean =>
-  age(world.now, flow.seen) > world.timeout[flow.state];
+/** Another CPU may have seen it a moment after this one's clock was read. */
+const isIdle = (world: TrackedWorld, flow: RememberedFlow): boolean => {
+  const silent = age(world.now, flow.seen);
+  return silent > world.timeout[flow.state] && silent < 2 ** 32 - CLOCK_SKEW;
+};
 
 const isRetransmission = (packet: FlowPacket, flow: RememberedFlow): boolean =>
   packet.syn && flow.state === 'FLOW_SYN' && flow.isn === packet.sequence;

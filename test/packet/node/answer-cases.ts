@@ -77,6 +77,19 @@ export const ANSWER_CASES: readonly NodeCase[] = [
     },
   },
   {
+    name: 'a later fragment of what is no answer is not taken for one',
+    run: (scene) => {
+      scene.bed.arrive(scene.tunnelled(scene.udp(scene.client, scene.dns)));
+      scene.bed.leave(frame(firstFragment(scene, scene.dnsPod, scene.client)));
+      // The pod's own talk with the client, with the id that comes round.
+      const own = { ...scene.dnsPod, port: 9999 };
+      const first = frame(firstFragment(scene, own, scene.client));
+      expect(scene.bed.leave(first).data).toEqual(first);
+      const rest = frame(laterFragment(scene, scene.at.pod, scene.at.client));
+      expect(Buffer.from(scene.bed.leave(rest).data).toString('hex')).toBe(rest.toString('hex'));
+    },
+  },
+  {
     name: 'later fragments follow the first',
     run: (scene) => {
       begin(scene);

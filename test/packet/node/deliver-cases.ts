@@ -1,4 +1,5 @@
 /** Tunnels that end here, and those that are none of ours. */
+import { expect } from 'vitest';
 import type { NodeCase } from './cases.ts';
 import { FLAGS, frame, ipPacket, isV6, PROTOCOL, tcp, tunnelled, udp } from './frames.ts';
 import { ADDRESSES, type NodeScene } from './scene.ts';
@@ -101,6 +102,34 @@ export const DELIVER_CASES: readonly NodeCase[] = [
     run: (scene) => {
       const more = { options: Buffer.from([1, 1, 1, 0]), ttl: 1, tos: 3 };
       scene.expectDelivered(withL4(scene, scene.web, more), withL4(scene, scene.webPod, more));
+    },
+  },
+  {
+    name: 'congestion that the way marked reaches the pod, or the packet is dropped',
+    run: (scene) => {
+      const { client, at } = scene;
+      const packet = (to: { address: string; port: number }, tos: number) => {
+        const ends = { from: client.address, to: to.address, sport: client.port, dport: to.port };
+        return ipPacket({
+          from: client.address,
+          to: to.address,
+          protocol: PROTOCOL.tcp,
+          payload: tcp(ends, FLAGS.ack),
+          tos,
+        });
+      };
+      const sent = (inner: Buffer, tos: number) => {
+        const protocol = scene.family === 'v4' ? PROTOCOL.ipip : PROTOCOL.ipv6;
+        return frame(ipPacket({ from: at.lb, to: at.pod, protocol, payload: inner, id: 0, ttl: 64, tos }));
+      };
+      for (const ect of [1, 2, 3]) {
+        scene.expectOut(
+          scene.bed.arrive(sent(packet(scene.web, ect), ect)),
+          frame(packet(scene.webPod, ect)),
+        );
+        scene.expectOut(scene.bed.arrive(sent(packet(scene.web, ect), 3)), frame(packet(scene.webPod, 3)));
+      }
+      expect(scene.bed.arrive(sent(packet(scene.web, 0), 3)).verdict).toBe('drop');
     },
   },
   {
