@@ -14,6 +14,7 @@ const volatile struct exported_enums {
 	enum address_family address_family;
 	enum drop_reason drop_reason;
 	enum event_kind event_kind;
+	enum answer_kind answer_kind;
 	enum backend_state backend_state;
 	enum service_mode service_mode;
 	enum service_flag service_flag;

@@ -57,4 +57,4 @@ PER_CPU_ARRAY(event_counters, struct packet_counter, 32);
 #define DROPS_PER_SERVICE 32
 PER_CPU_ARRAY(service_drops, __u64, 16384 * DROPS_PER_SERVICE);
 
-PER_CPU_ARRAY(reject_budgets, struct reject_budget, 1);
+PER_CPU_ARRAY(answer_budgets, struct answer_budget, ANSWER_KINDS);	/* by enum answer_kind */

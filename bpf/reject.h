@@ -88,7 +88,7 @@ static __noinline int reject(hook_ctx *ctx, const struct packet *pkt, int reason
 
 	if (!pkt || !is_rejectable(pkt, reason))
 		return DROP(reason);
-	if (!take_reject_token(pkt->now))
+	if (!take_answer_token(ANSWER_REJECT, pkt->now))
 		return DROP(DROP_REJECT_LIMITED);
 	result = pkt->protocol == IPPROTO_TCP ? send_rst(ctx, pkt) : send_unreachable(ctx, pkt);
 	if (result > GO_ON) {

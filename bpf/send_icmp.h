@@ -21,11 +21,11 @@ struct icmp_error {
 	__u32 rest;
 };
 
-/* A token bucket per CPU, filled once a jiffy, a second's worth deep. */
-static __always_inline int take_reject_token(__u32 now)
+/* A token bucket per kind of answer and CPU, filled once a jiffy, a second's worth deep. */
+static __always_inline int take_answer_token(__u32 kind, __u32 now)
 {
-	__u32 zero = 0, elapsed, filled;
-	struct reject_budget *budget = bpf_map_lookup_elem(&reject_budgets, &zero);
+	struct answer_budget *budget = bpf_map_lookup_elem(&answer_budgets, &kind);
+	__u32 elapsed, filled;
 
 	if (!budget)
 		return 0;

@@ -13,7 +13,8 @@ static __noinline int answer_ttl(hook_ctx *ctx, const struct packet *pkt)
 
 	if (!pkt || !config.answer_ttl || pkt->role != ROLE_TO_VIP || is_icmp(pkt) ||
 	    pkt->fragment == FRAGMENT_LATER || !is_answerable(pkt) ||
-	    pkt->l3_size + QUOTED_L4 > QUOTE_MOST || !take_reject_token(pkt->now))
+	    pkt->l3_size + QUOTED_L4 > QUOTE_MOST ||
+	    !take_answer_token(ANSWER_TIME_EXCEEDED, pkt->now))
 		return DROP(DROP_TTL);
 	if (pkt->family == FAMILY_V6)
 		error.type = ICMPV6_TIME_EXCEED;

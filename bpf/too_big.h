@@ -20,8 +20,9 @@ static __noinline int answer_too_big(hook_ctx *ctx, const struct packet *pkt, __
 	};
 	int result;
 
-	if (!pkt || pkt->fragment == FRAGMENT_LATER || is_icmp(pkt) || pkt->l3_size + QUOTED_L4 > QUOTE_MOST || !is_answerable(pkt) ||
-	    !take_reject_token(pkt->now))
+	if (!pkt || pkt->fragment == FRAGMENT_LATER || is_icmp(pkt) ||
+	    pkt->l3_size + QUOTED_L4 > QUOTE_MOST || !is_answerable(pkt) ||
+	    !take_answer_token(ANSWER_TOO_BIG, pkt->now))
 		return DROP(DROP_TOO_BIG);
 	if (pkt->family == FAMILY_V6) {
 		error.type = ICMPV6_PKT_TOOBIG;

@@ -351,8 +351,12 @@ struct snat_cursor {
 	__u32 reserved;
 };
 
-/* A token bucket for rejects, one a CPU. */
-struct reject_budget {
+/* What a VIP answers by itself. Each kind has a budget of its own: who is refused
+ * often must not keep others from learning what their way takes. */
+enum answer_kind { ANSWER_REJECT = 0, ANSWER_TIME_EXCEEDED, ANSWER_TOO_BIG, ANSWER_KINDS };
+
+/* A token bucket for the answers of a kind, one a CPU. */
+struct answer_budget {
 	__u32 refilled;		/* jiffies */
 	__u32 tokens;
 };

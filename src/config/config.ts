@@ -112,7 +112,7 @@ export interface Config {
     readonly unknownPort: boolean;
     readonly noBackend: boolean;
     readonly noFlow: boolean;
-    /** Answers a second and CPU. */
+    /** Answers a second and CPU, of each kind. */
     readonly perSecond: number;
   };
   readonly limits: {

@@ -32,7 +32,7 @@ export const OTHER_MAPS = [
   'drop_counters',
   'event_counters',
   'service_drops',
-  'reject_budgets',
+  'answer_budgets',
 ] as const;
 
 export type MappedArrayName = (typeof MAPPED_ARRAYS)[number];

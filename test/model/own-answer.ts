@@ -5,7 +5,7 @@
 import { type Address, checksumOf, isV6, write16, write32, writeAddress } from './bytes.ts';
 import { PROTOCOL, pseudoSum } from './packet.ts';
 import type { Run } from './run.ts';
-import { age, type Budget } from './state.ts';
+import { type AnswerKind, age, type Budget } from './state.ts';
 import type { Packet } from './well-formed.ts';
 
 export const ANSWER_TTL = 64;
@@ -24,8 +24,9 @@ export function isAnswerableSource(source: Address): boolean {
   return first !== 0 && first !== 127 && first < 224;
 }
 
-export function withinBudget(run: Run): boolean {
-  return takeToken(run, run.state.rejectBudgets, run.cpu, run.state.config.rejectPerSecond);
+/** Each kind of answer has a budget of its own. */
+export function withinBudget(run: Run, kind: AnswerKind): boolean {
+  return takeToken(run, run.state.answerBudgets[kind], run.cpu, run.state.config.rejectPerSecond);
 }
 
 /** A token bucket: `perSecond` tokens a second and at most as many, with which it begins. */

@@ -15,7 +15,7 @@ export function refuse(
   service?: number,
 ): Verdict {
   if (!isAnswered || packet.tcp.rst || !isAnswerable(packet)) return drop(run, reason, service);
-  if (!withinBudget(run)) return drop(run, 'DROP_REJECT_LIMITED', service);
+  if (!withinBudget(run, 'reject')) return drop(run, 'DROP_REJECT_LIMITED', service);
   countDrop(run, reason, service);
   countEvent(run, 'EVENT_REJECTED');
   const frame = packet.protocol === PROTOCOL.tcp ? reset(packet) : portUnreachable(packet);
@@ -30,7 +30,7 @@ export function exceed(run: Run, packet: Packet): Verdict {
     packet.fragment !== 'later' &&
     packet.headerLength <= 60 &&
     isAnswerableSource(packet.source);
-  if (!isSaid || !withinBudget(run)) return drop(run, 'DROP_TTL');
+  if (!isSaid || !withinBudget(run, 'timeExceeded')) return drop(run, 'DROP_TTL');
   countDrop(run, 'DROP_TTL');
   countEvent(run, 'EVENT_TTL_ANSWERED');
   const type = packet.family === 4 ? 11 : 3;

@@ -259,7 +259,8 @@ export interface ModelState {
   /** {@link fragmentKey} to what the first fragment taught. */
   readonly fragments: Map<string, FragmentPorts>;
   /** By CPU. */
-  readonly rejectBudgets: Map<number, Budget>;
+  /** Of each kind of answer, by CPU. */
+  readonly answerBudgets: Readonly<Record<AnswerKind, Map<number, Budget>>>;
   /** {@link flowKey} to the flow, of a client with its port 0. */
   readonly remembered: Readonly<Record<4 | 6, Map<FlowName, RememberedFlow>>>;
   /** By service; of the CPU that all packets of a run are on. */
@@ -315,7 +316,7 @@ export function emptyState(config: ModelConfig, fib: ModelState['fib']): ModelSt
     shared: new Map(),
     cursors: new Map(),
     fragments: new Map(),
-    rejectBudgets: new Map(),
+    answerBudgets: { reject: new Map(), timeExceeded: new Map(), tooBig: new Map() },
     remembered: { 4: new Map(), 6: new Map() },
     rememberBudgets: new Map(),
     counters: emptyCounters(),
@@ -356,6 +357,9 @@ export const freeRecord = (): FlowRecord => ({
 
 /** `now - then` modulo 2^32. */
 export const age = (now: number, then: number): number => (now - then) >>> 0;
+
+/** What a VIP answers by itself. */
+export type AnswerKind = 'reject' | 'timeExceeded' | 'tooBig';
 
 /** Jiffies: so little in the future is now, as another CPU has it. */
 export const CLOCK_SKEW = 1024;

@@ -13,7 +13,7 @@ export function refuseTooBig(run: Run, packet: Packet, most: number, service: nu
     !isIcmp(packet) &&
     packet.headerLength <= 60 &&
     isAnswerableSource(packet.source);
-  if (!isSaid || !withinBudget(run)) {
+  if (!isSaid || !withinBudget(run, 'tooBig')) {
     run.rules.push('too big: in silence');
     return drop(run, 'DROP_TOO_BIG', service);
   }

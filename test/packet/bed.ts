@@ -85,7 +85,7 @@ const HASHES = [
   'snat_shared',
   'fragments',
 ];
-const PER_CPU = ['drop_counters', 'event_counters', 'service_drops', 'reject_budgets', 'remember_budgets'];
+const PER_CPU = ['drop_counters', 'event_counters', 'service_drops', 'answer_budgets', 'remember_budgets'];
 
 export function openBed(options: BedOptions): Bed {
   const kernel = openKernel();

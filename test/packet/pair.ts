@@ -2,18 +2,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import {
+  answerBudget,
   flowForward,
   flowRecord,
   fragmentPorts,
   nextHop as nextHopLayout,
-  rejectBudget,
   rememberedFlow,
   service as serviceLayout,
   snatCursor,
 } from '../../src/layout/generated.ts';
 import type { DesiredService } from '../../src/services/desired-state.ts';
 import { processPacket, type Result } from '../model/process-packet.ts';
-import type { ModelState } from '../model/state.ts';
+import type { AnswerKind, ModelState } from '../model/state.ts';
 import type { Bed } from './bed.ts';
 import { compareState, recordIndexes } from './compare-state.ts';
 import { adoptForgotten } from './forgotten.ts';
@@ -33,6 +33,9 @@ const ACTIONS = {
   // TC_ACT_UNSPEC, TC_ACT_SHOT, TC_ACT_REDIRECT
   tc: { pass: 0xffffffff, drop: 2, tx: 7, redirect: 7 },
 } as const;
+
+/** In the order of enum answer_kind. */
+const ANSWER_KINDS: readonly AnswerKind[] = ['reject', 'timeExceeded', 'tooBig'];
 
 export class Pair {
   readonly bed: Bed;
@@ -209,7 +212,9 @@ export class Pair {
     for (const flow of this.model.flows.values()) flow.checked = older(flow.checked);
     for (const hop of this.model.nextHops.values()) hop.refreshed = older(hop.refreshed);
     for (const taught of this.model.fragments.values()) taught.seen = older(taught.seen);
-    for (const budget of this.model.rejectBudgets.values()) budget.refilled = older(budget.refilled);
+    for (const budgets of Object.values(this.model.answerBudgets)) {
+      for (const budget of budgets.values()) budget.refilled = older(budget.refilled);
+    }
     for (const budget of this.model.rememberBudgets.values()) budget.refilled = older(budget.refilled);
     for (const service of this.model.services.values()) service.windowStart = older(service.windowStart);
     for (const flows of Object.values(this.model.remembered)) {
@@ -239,7 +244,10 @@ export class Pair {
     this.#ageEntries('remembered4', rememberedFlow.offsets.seen, shift);
     this.#ageEntries('remembered6', rememberedFlow.offsets.seen, shift);
     ageRecent(this.bed.memory('recent4'), jiffies);
-    this.#ageBudgets('reject_budgets', this.model.rejectBudgets.has(this.cpu) ? [0] : [], shift);
+    const kinds = ANSWER_KINDS.flatMap((kind, index) =>
+      this.model.answerBudgets[kind].has(this.cpu) ? [index] : [],
+    );
+    this.#ageBudgets('answer_budgets', kinds, shift);
     this.#ageBudgets('remember_budgets', [...this.model.rememberBudgets.keys()], shift);
     this.#ageWindows(shift);
   }
@@ -269,7 +277,7 @@ export class Pair {
       key.writeUInt32LE(index);
       const value = kernel.lookup(budgets, key);
       if (value === undefined) throw new Error(`${name} has no entry ${index}`);
-      const at = this.cpu * rejectBudget.size + rejectBudget.offsets.refilled;
+      const at = this.cpu * answerBudget.size + answerBudget.offsets.refilled;
       shift(new DataView(value.buffer, value.byteOffset, value.length), at);
       kernel.update(budgets, key, value);
     }

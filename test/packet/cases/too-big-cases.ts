@@ -121,6 +121,21 @@ export const TOO_BIG_CASES: readonly Case[] = [
     }),
   ),
   {
+    name: 'a flood of refused packets keeps nobody from hearing what fits, or that a time is over',
+    async run(scene) {
+      await begin(scene, 4, FAR_BACKEND);
+      const ends = toVip(4);
+      open(scene, ends);
+      const unknown = packetOf(100, { ...ends, ports: [CLIENT_PORT + 1, 80] });
+      for (let i = 0; i < 20; i += 1) expect(scene.send(unknown).verdict).toBe('tx');
+      scene.expectDrop(unknown, 'DROP_REJECT_LIMITED');
+      const late = scene.send(packetOf(100, ends, { ttl: 1 }));
+      expect(late).toMatchObject({ verdict: 'tx', events: ['EVENT_TTL_ANSWERED'] });
+      for (let i = 0; i < 20; i += 1) expectAnswer(scene, packetOf(FAR_MTU + 1, ends), FAR_MTU);
+      scene.expectDrop(packetOf(FAR_MTU + 1, ends), 'DROP_TOO_BIG');
+    },
+  },
+  {
     name: 'what may be fragmented is left to the kernel, translated, in both directions',
     async run(scene) {
       await begin(scene, 4, FAR_BACKEND);

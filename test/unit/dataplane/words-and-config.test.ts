@@ -315,7 +315,7 @@ test.each(['xdp.bpf.o', 'tc.bpf.o'])(
       'egress_devices',
       'drop_counters',
       'event_counters',
-      'reject_budgets',
+      'answer_budgets',
       'scratches',
     ];
     expect(mapsOfObject(file).sort()).toEqual([...Object.keys(mapSizes(config, FACTS)), ...fixed].sort());
