@@ -35,7 +35,7 @@ static __always_inline struct remembered check_remembered(struct remembered_flow
 	return found;
 }
 
-/* The entry of a tuple, or of a client, which has port 0. */
+/* The entry of a tuple, or of a client: see KEY_OF_CLIENT. */
 static __always_inline struct remembered find_remembered(const struct flow_key6 *tuple,
 							 __u32 family, __u32 service)
 {

@@ -131,6 +131,7 @@ static __noinline int find_client(struct scratch *scratch, struct remembered *fo
 		return 0;
 	scratch->client = scratch->tuple;
 	scratch->client.client_port = 0;
+	scratch->client.protocol |= KEY_OF_CLIENT;
 	*found = find_remembered(&scratch->client, scratch->pkt.family, scratch->pkt.service);
 	if (found->alive && is_syn(&scratch->pkt) && !takes_connections(found->backend))
 		return 0;

@@ -249,9 +249,11 @@ struct flow_key6 {
 
 /*
  * A flow of a tracked slot that is remembered, by its tuple; or a client of a
- * service with affinity, by a tuple with client port 0. In place only the last
- * eight bytes change, by one store.
+ * service with affinity, by a tuple with client port 0 and this bit in the
+ * protocol: a flow may have port 0 too. In place only the last eight bytes
+ * change, by one store.
  */
+#define KEY_OF_CLIENT 0x100
 struct remembered_flow {
 	__u32 backend;			/* index into backends */
 	__u16 backend_generation;

@@ -7,6 +7,7 @@ import {
   flowKey4,
   flowKey6,
   flowState,
+  KEY_OF_CLIENT,
   rememberedFlow,
 } from '../layout/generated.ts';
 import type { ServiceHash } from '../maglev/service-hash.ts';
@@ -84,10 +85,11 @@ function readFlow(
 ): MetFlow {
   const { offsets } = family === 4 ? flowKey4 : flowKey6;
   const { backend: named, backendGeneration, state, seen } = rememberedFlow.offsets;
+  const protocol = keys.getUint32(at + offsets.protocol, true);
   const frontend = {
     vip: readAddress(keys, at + offsets.vip, family),
     port: keys.getUint16(at + offsets.vipPort, false),
-    protocol: keys.getUint32(at + offsets.protocol, true),
+    protocol: protocol & ~KEY_OF_CLIENT,
   };
   const service = services.get(keyNumber(frontend));
   const slots = service === undefined ? 0 : tableSlots(service.table);
@@ -95,7 +97,7 @@ function readFlow(
   const generation = values.getUint16(valueAt + backendGeneration, true);
   const flow = values.getUint8(valueAt + state);
   // A client of a service with affinity is kept as long as an idle connection.
-  const isClient = keys.getUint16(at + offsets.clientPort, false) === 0;
+  const isClient = (protocol & KEY_OF_CLIENT) !== 0;
   const found = service === undefined || slots === 0 ? undefined : service;
   const isThere = found !== undefined && isAlive(maps, found, backend, generation);
   return {

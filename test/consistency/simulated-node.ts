@@ -12,6 +12,7 @@ import {
   flowKey4,
   flowState,
   flowStateNames,
+  KEY_OF_CLIENT,
   rememberedFlow,
   type Service,
   serviceFlag,
@@ -124,7 +125,7 @@ export class SimulatedNode {
     const packet = {
       hash: hashOf(tuple, service),
       flow: keyOf(tuple),
-      client: keyOf({ ...tuple, clientPort: 0 }),
+      client: keyOf({ ...tuple, clientPort: 0, protocol: tuple.protocol | KEY_OF_CLIENT }),
       protocol: protocol === 6 ? ('TCP' as const) : ('UDP' as const),
       syn: protocol === 6 && kind === 'syn',
       fin: kind === 'fin',

@@ -54,8 +54,8 @@ export function icmpError(random: Random, state: ModelState): FrameFields {
   };
 }
 
-/** A name of the model's: client port 0, UDP. */
-const CLIENT_OF_DATAGRAMS = /:0>\w+:\d+\/17$/;
+/** A name of the model's: of a client, and UDP. */
+const CLIENT_OF_DATAGRAMS = /:0>\w+:\d+\/273$/;
 
 type Quoted = Ends & { readonly protocol: number };
 

@@ -53,8 +53,8 @@ function onRemembered(random: Random, { remembered }: ModelState): FrameFields {
 function onKey(random: Random, keys: readonly unknown[]): FrameFields {
   const ends = keys.length === 0 ? undefined : endsOf(random.pick(keys));
   if (ends === undefined) return fromClient(random);
-  // Of a client, which is remembered by port 0, some other connection.
-  const sourcePort = ends.sourcePort === 0 ? 40000 + random.below(6) : ends.sourcePort;
+  // Of a client, which is remembered by port 0, some other connection, and that one too.
+  const sourcePort = ends.sourcePort === 0 ? random.pick([0, 40000 + random.below(6)]) : ends.sourcePort;
   return l4(random, ends.protocol, { ...ends, sourcePort });
 }
 

@@ -4,7 +4,7 @@ import { isDsr, worldOf } from './dsr.ts';
 import { PROTOCOL } from './packet.ts';
 import { drop, type Run, type Verdict } from './run.ts';
 import { sendDsr } from './send-dsr.ts';
-import { flowKey, frontendKey, type Service } from './state.ts';
+import { clientKey, flowKey, frontendKey, type Service } from './state.ts';
 import { isThere, isTracked, living, ownerAt, windowIsOpen } from './tracked.ts';
 import type { Packet } from './well-formed.ts';
 
@@ -48,7 +48,7 @@ function placeOf(run: Run, packet: Packet, { tuple, index, service, hash }: Quot
     return known.backend;
   }
   const isDatagram = protocol === PROTOCOL.udp;
-  const ofClient = flowKey(source, destination, 0, destinationPort, protocol);
+  const ofClient = clientKey(source, destination, destinationPort, protocol);
   const client = service.hashed?.affinity && isDatagram ? living(world, ofClient) : undefined;
   if (client !== undefined) {
     run.rules.push('error: after the client');

@@ -7,7 +7,7 @@ import { PROTOCOL } from './packet.ts';
 import { refuse } from './reject.ts';
 import { countEvent, drop, type Run, type Verdict } from './run.ts';
 import { sendDsr } from './send-dsr.ts';
-import { flowKey, type Service } from './state.ts';
+import { clientKey, flowKey, type Service } from './state.ts';
 import { type Choice, chooseTracked, type FlowPacket, type TrackedWorld } from './tracked.ts';
 import { isClient, isSyn, type Packet } from './well-formed.ts';
 
@@ -56,7 +56,7 @@ function asFlowPacket(packet: Packet, hash: number): FlowPacket {
   return {
     hash,
     flow: flowKey(source, destination, sourcePort, destinationPort, protocol),
-    client: flowKey(source, destination, 0, destinationPort, protocol),
+    client: clientKey(source, destination, destinationPort, protocol),
     protocol: isTcp ? 'TCP' : 'UDP',
     syn: isSyn(packet),
     fin: tcp.fin,

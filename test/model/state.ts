@@ -258,10 +258,9 @@ export interface ModelState {
   readonly cursors: Map<number, Cursor>;
   /** {@link fragmentKey} to what the first fragment taught. */
   readonly fragments: Map<string, FragmentPorts>;
-  /** By CPU. */
   /** Of each kind of answer, by CPU. */
   readonly answerBudgets: Readonly<Record<AnswerKind, Map<number, Budget>>>;
-  /** {@link flowKey} to the flow, of a client with its port 0. */
+  /** {@link flowKey} to the flow, {@link clientKey} to what is remembered of a client. */
   readonly remembered: Readonly<Record<4 | 6, Map<FlowName, RememberedFlow>>>;
   /** By service; of the CPU that all packets of a run are on. */
   readonly rememberBudgets: Map<number, Budget>;
@@ -285,6 +284,16 @@ export const flowKey = (
   vipPort: number,
   protocol: number,
 ): string => `${text(client)}:${clientPort}>${text(vip)}:${vipPort}/${protocol}`;
+
+/** Of a client of a service with affinity; a flow may have port 0 too, so it is marked. */
+export const clientKey = (client: Address, vip: Address, vipPort: number, protocol: number): string =>
+  flowKey(client, vip, 0, vipPort, protocol | KEY_OF_CLIENT);
+
+/** In the number of a protocol. */
+const KEY_OF_CLIENT = 0x100;
+
+/** What {@link clientKey} was made of, too. */
+export const protocolOf = (number: number): number => number & ~KEY_OF_CLIENT;
 
 export const sharedKey = (
   backend: Address,

@@ -1,6 +1,7 @@
 /** Reads the model's names of flows, which say all that there is to say. */
 import type { Address } from '../model/bytes.ts';
 import type { FlowTuple } from '../model/choose-backend.ts';
+import { protocolOf } from '../model/state.ts';
 
 /** An address as names of the model have it. */
 export const addressIn = (text = '0'): Address => (text.startsWith('0x') ? BigInt(text) : Number(text));
@@ -11,5 +12,5 @@ export function endsOf(name: unknown): FlowTuple | undefined {
   if (parts === null) return undefined;
   const [source, destination] = [addressIn(parts[1]), addressIn(parts[3])];
   const [sourcePort = 0, destinationPort = 0, protocol = 0] = [parts[2], parts[4], parts[5]].map(Number);
-  return { source, sourcePort, destination, destinationPort, protocol };
+  return { source, sourcePort, destination, destinationPort, protocol: protocolOf(protocol) };
 }

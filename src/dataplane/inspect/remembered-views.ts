@@ -9,6 +9,7 @@ import {
   flowKey6,
   flowState,
   flowStateNames,
+  KEY_OF_CLIENT,
   rememberedFlow,
 } from '../../layout/generated.ts';
 import { formatAddress, formatEndpoint, readAddress } from '../../net/address.ts';
@@ -38,22 +39,24 @@ export function* rememberedViews({
       for (let i = 0; i < count; i++) {
         const at = i * map.keySize;
         const { offsets } = layout;
-        const protocol = key.getUint32(at + offsets.protocol, true);
+        const keyed = key.getUint32(at + offsets.protocol, true);
+        const isClient = (keyed & KEY_OF_CLIENT) !== 0;
+        const protocol = keyed & ~KEY_OF_CLIENT;
         const vip = readAddress(key, at + offsets.vip, family);
         const frontend = formatKey({ vip, port: key.getUint16(at + offsets.vipPort, false), protocol });
         const client = readAddress(key, at + offsets.client, family);
         const port = key.getUint16(at + offsets.clientPort, false);
         const flow = rememberedFlow.decode(values.subarray(i * map.valueSize, (i + 1) * map.valueSize));
         const idle = ageOf(now, flow.seen);
-        const timeout = stored.timeouts[port === 0 ? flowState.FLOW_ESTABLISHED : flow.state] ?? 0;
+        const timeout = stored.timeouts[isClient ? flowState.FLOW_ESTABLISHED : flow.state] ?? 0;
         const service = stored.frontend(frontend);
         yield {
           protocol: protocolName(protocol),
-          client: port === 0 ? formatAddress(client) : formatEndpoint(client, port),
+          client: isClient ? formatAddress(client) : formatEndpoint(client, port),
           frontend,
           snat: '',
           backend: backendName(maps, flow.backend, flow.backendGeneration),
-          state: port === 0 ? 'client' : plainName(flowStateNames[flow.state] ?? ''),
+          state: isClient ? 'client' : plainName(flowStateNames[flow.state] ?? ''),
           idleSeconds: Math.floor(idle / stored.hz),
           expiresInSeconds: Math.max(0, Math.ceil((timeout - idle) / stored.hz)),
           service: service === undefined ? '' : `${service.namespace}/${service.name}`,
@@ -110,7 +113,7 @@ function* rememberedFrontends(kernel: Pick<Kernel, 'batches'>, maps: DataplaneMa
         yield formatKey({
           vip: readAddress(view, at + offsets.vip, family),
           port: view.getUint16(at + offsets.vipPort, false),
-          protocol: view.getUint32(at + offsets.protocol, true),
+          protocol: view.getUint32(at + offsets.protocol, true) & ~KEY_OF_CLIENT,
         });
       }
     }

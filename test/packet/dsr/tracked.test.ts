@@ -4,6 +4,7 @@ import {
   backend as backendLayout,
   backendState,
   flowStateNames,
+  KEY_OF_CLIENT,
   rememberedFlow,
   serviceFlag,
   service as serviceLayout,
@@ -154,7 +155,7 @@ class History {
     const choice = chooseTracked(this.#world(service, tokensOf), this.#trackedService(flow), {
       hash: bed.hash(flow, this.hasAffinity ? { affinity: true } : {}),
       flow: this.#key(flow),
-      client: this.#key({ ...flow, clientPort: 0 }),
+      client: this.#key({ ...flow, clientPort: 0, protocol: flow.protocol | KEY_OF_CLIENT }),
       protocol: flow.protocol === 6 ? 'TCP' : 'UDP',
       syn: flow.protocol === 6 && flags === syn,
       fin: flow.protocol === 6 && (flags & fin) !== 0,
@@ -250,7 +251,7 @@ class History {
   }
 
   #expectedRemembered(): Record<string, unknown> {
-    const isUdp = (key: string) => key.endsWith('11000000');
+    const isUdp = (key: string) => /11(00|01)0000$/.test(key);
     return Object.fromEntries(
       [...this.#remembered].map(([key, flow]) => [key, { ...flow, isn: isUdp(key) ? 0 : flow.isn }]),
     );
