@@ -17,6 +17,7 @@ import type { AnswerKind, ModelState } from '../model/state.ts';
 import type { Bed } from './bed.ts';
 import { compareState, recordIndexes } from './compare-state.ts';
 import { adoptForgotten } from './forgotten.ts';
+import { looksPartial } from './looks-partial.ts';
 import { modelOf, readConfiguration } from './maps-to-model.ts';
 import { DEVICE, pinnedCpu } from './network.ts';
 import { ageRecent } from './recent.ts';
@@ -95,12 +96,13 @@ export class Pair {
 
   /**
    * Whether BPF_PROG_TEST_RUN can send the frame as a device would: it takes no shorter ones, and for tc it
-   * leaves a tag in the frame that the kernel takes out of what comes from a device.
+   * leaves a tag in the frame that the kernel takes out of what comes from a device, and no checksum to
+   * complete.
    */
   takes(frame: Uint8Array): boolean {
     if (this.bed.hook === 'xdp') return frame.length >= ETH_HEADER;
     const header = ethertypeOf(frame) === ETH_P_IPV6 ? IPV6_HEADER : IP_HEADER;
-    return frame.length >= ETH_HEADER + header && !isTagged(frame);
+    return frame.length >= ETH_HEADER + header && !isTagged(frame) && !looksPartial(frame);
   }
 
   send(frame: Uint8Array, ingressIfindex: number = DEVICE.lan): Outcome {
